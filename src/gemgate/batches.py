@@ -181,6 +181,7 @@ class Task:
     """One task as it stands.
 
     attempt:  counts the runs, and fences them: only the newest may settle it. failures: the runs that count as tries.
+    lapses:   runs in a row that ended without a word: their process died, or was stopped for too long.
     result:   JSON of what came out. code, error: why it failed, or why its last run did and it waits.
     settled:  its number in the order in which the batch's tasks ended, 0 = open.
     """
@@ -193,6 +194,7 @@ class Task:
     status: TaskStatus = "queued"
     attempt: int = 0
     failures: int = 0
+    lapses: int = 0
     run_after: float = 0.0
     checkpoint: Checkpoint = Checkpoint()
     result: str = field(default="", repr=False)

@@ -49,6 +49,16 @@ async def test_chats_of_conversations_are_known_with_their_tenant(
     assert len(await ledger.made([*(f"c_x{n}" for n in range(1200)), "c_1"])) == 1
 
 
+async def test_a_chat_is_its_tenants_though_its_conversations_id_is_anothers(
+    ledger: SqlChatLedger, conversations: SqlConversationStore
+) -> None:
+    """Each caller names conversations as he likes; to nobody it may look like the account owner's own."""
+    await conversations.save(replace(ONE, named=True))
+    for turn in ("r_1", "r_2"):
+        await conversations.save(replace(ONE, named=True, tenant="bob", thread=Thread(("c_2", turn))))
+    assert await ledger.made(["c_1", "c_2"]) == {"c_1": "alice", "c_2": "bob"}
+
+
 async def test_a_conversation_that_moved_is_known_by_where_it_stands(
     ledger: SqlChatLedger, conversations: SqlConversationStore
 ) -> None:

@@ -351,11 +351,38 @@ async def test_a_batch_that_ended_is_closed_once_and_its_hook_told(store: SqlJob
     assert (due.hook.url, due.hook.secret, due.hook.secret_key) == ("https://example.org/done", "sealed", "k1")
     assert await store.hook_due(now, 60) is None
     assert await store.hook_due(now + 61, 60) is not None, "whoever tells may die"
-    await store.hook_told(due.id, replace(due.hook, tries=1, at=0.0, outcome="delivered"))
+    await store.hook_told(due, replace(due.hook, tries=1, at=0.0, outcome="delivered"))
     assert await store.hook_due(now + 1000, 60) is None
     told = await store.get("", closing.id)
     assert told is not None
     assert (told.hook.tries, told.hook.outcome) == (1, "delivered")
+
+
+async def test_what_was_told_of_one_end_says_nothing_of_the_next(store: SqlJobStore) -> None:
+    """It is queued again while a try to tell its end is under way, which then fails: nothing is due before it ends."""
+    batch = await submitted(store, 1, hook=Webhook("https://example.org/done"))
+    await store.settle(await claimed(store), Failed("x", "x", "x", True))
+    assert await store.closing("a", LEASE) is not None
+    assert await store.close(batch.id, "a", "{}", time.time())
+    due = await store.hook_due(time.time(), 60)
+    assert due is not None
+    await store.again(batch.id)
+    await store.hook_told(due, replace(due.hook, tries=1, at=time.time()))
+    assert await store.hook_due(time.time() + 1, 60) is None
+    found = await store.get(None, batch.id)
+    assert found is not None
+    assert found.hook.tries == 0
+
+
+async def test_runs_that_end_without_a_word_are_told_from_those_that_wait(store: SqlJobStore) -> None:
+    await submitted(store, 1)
+    for runs in range(1, 4):
+        claim = await claimed(store)
+        assert (claim.task.attempt, claim.task.lapses) == (runs, runs - 1)
+        await store.free()
+    assert await store.settle(await claimed(store), waits())
+    again = await claimed(store)
+    assert (again.task.attempt, again.task.lapses) == (5, 0)
 
 
 async def test_a_head_start_is_his_who_names_the_batch(store: SqlJobStore) -> None:
@@ -650,11 +677,27 @@ async def test_a_list_can_be_of_one_status_in_the_words_that_each_batch_says_its
         assert count == len(found) > 0
 
 
+async def test_a_list_goes_either_way_page_by_page(store: SqlJobStore) -> None:
+    """Many are as old as one another."""
+    ids = [f"batch_{number}" for number in range(7)]
+    for number, batch_id in enumerate(ids):
+        await store.submit(order(batch_id, created_at=100.0 + number // 3), drafts(1))
+    for oldest_first in (True, False):
+        told: list[str] = []
+        while True:
+            after = told[-1] if told else None
+            page, total = await store.latest(None, ["images"], 2, after, oldest_first=oldest_first)
+            if not page:
+                break
+            told += [one.id for one in page]
+        assert (told, total) == (ids if oldest_first else ids[::-1], 7)
+
+
 @pytest.mark.parametrize("cid", ["", "c_1"])
 async def test_who_asks_again_has_a_prompt_sent_of_which_nothing_is_known(store: SqlJobStore, cid: str) -> None:
     batch = await submitted(store, 1)
     claim = await claimed(store)
-    await store.note(claim, Checkpoint("alice", "1"))
+    await store.note(claim, Checkpoint("alice", "1", image='{"phase": "starting"}'))
     if cid:
         await store.note(claim, Checkpoint("alice", "1", cid=cid))
     await store.settle(claim, Cancelled())

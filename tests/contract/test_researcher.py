@@ -68,9 +68,13 @@ async def test_plan_start_progress_and_report(upstream: WebUpstream) -> None:
 async def test_a_chat_is_found_by_its_exact_prompt_alone(upstream: WebUpstream, sim: Simulator) -> None:
     planned = await turn(upstream, "foxes", "plan")
     now = sim.google.world.clock()
-    assert await upstream.find_chat("foxes", now) == planned.thread.cid
-    assert await upstream.find_chat("foxe", now) == ""
-    assert await upstream.find_chat("foxes", now + 3600) == ""
+    assert await upstream.find_chats("foxes", now) == [planned.thread.cid]
+    assert await upstream.find_chats("foxe", now) == []
+    assert await upstream.find_chats("foxes", now + 3600) == []
+    again = await turn(upstream, "foxes", "plan")
+    assert sorted(await upstream.find_chats("foxes", now)) == sorted([planned.thread.cid, again.thread.cid])
+    assert list(sim.record.violations) == ["the same plan was asked for twice"]  # it goes by the words
+    sim.record.violations.clear()
 
 
 async def test_what_may_be_begun(upstream: WebUpstream, sim: Simulator) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gemgate.caller import Caller
+from gemgate.errors import Busy
+from gemgate.pool.history import MOST_EXPORTS
 from gemgate_simulator import Simulator
 from tests.support.kept_chats import DAY, kept
 from tests.support.serving import Served, served, settings_for, until
@@ -282,6 +286,22 @@ async def test_exports(sim: Simulator, tmp_path: Path) -> None:
             assert await response.json() == lines[1]
         assert (await asked(http, "GET", "/api/history/export?format=pdf"))[0] == 400
     assert sim.record.generations == 0
+
+
+async def test_no_more_exports_begin_at_once_than_there_may_be(sim: Simulator, tmp_path: Path) -> None:
+    """However close together they come; one that nobody reads on gives its place back."""
+    kept(sim, "mine")
+    async with calling(sim, tmp_path) as (gate, http):
+        history, caller = gate.service.history, Caller(admin=True)
+        begun = await asyncio.gather(
+            *(history.export(caller, None, 1) for _ in range(MOST_EXPORTS + 2)), return_exceptions=True
+        )
+        assert sum(isinstance(one, Busy) for one in begun) == 2
+        for one in begun:
+            if isinstance(one, AsyncGenerator):
+                await one.aclose()
+        async with http.get("/api/history/export") as response:
+            assert (response.status, (await response.text()).count("\n")) == (200, 2)
 
 
 async def test_an_export_goes_on_where_it_stopped_and_says_what_is_missing(sim: Simulator, tmp_path: Path) -> None:

@@ -405,6 +405,28 @@ async def test_a_call_under_a_key_is_finished_and_found_by_it(http: aiohttp.Clie
 
 
 @pytest.mark.timeout(300)
+async def test_references_of_a_refused_order_are_not_kept(sim: Simulator, tmp_path: Path) -> None:
+    """Whoever is over a limit tries again and again, and would fill his share of the store."""
+    picture = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(picture, "PNG")
+    link = "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
+    calls: dict[str, Any] = {
+        "/v1/images/generations": {"prompt": "a fox", "async": True},
+        "/v1/images/edits": {"prompt": "at night", "image": link, "async": True},
+        "/v1/videos": {"prompt": "let it move", "input_reference": {"image_url": link}},
+        "/v1/batch/images": {"items": [{"prompt": "at night", "image": link}]},
+    }
+    async with (
+        served(settings_for(sim, tmp_path, rate_limit_per_hour=1), job_rules=QUICK) as gate,
+        aiohttp.ClientSession(gate.url) as http,
+    ):
+        for at, (path, body) in enumerate(calls.items()):
+            async with http.post(path, json=body) as answer:
+                assert answer.status == (429 if at else 202), (path, await answer.text())
+        async with http.get("/v1/files") as answer:
+            assert (await answer.json())["data"] == []
+
+
 async def test_kill_9_loses_no_task_and_generates_nothing_twice(tmp_path: Path) -> None:
     """Killed while Google paints: an asynchronous call, and a synchronous one whose client asks again under its key."""
     async with painter("alice", readable=True, pace=1.0) as sim:

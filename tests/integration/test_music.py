@@ -20,7 +20,7 @@ from gemgate_simulator.mp3 import Recording
 from gemgate_simulator.mp4 import Movie
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
-from tests.support.serving import Served, served, settings_for
+from tests.support.serving import Served, served, settings_for, until
 
 RULES = replace(QUICK, media_look=0.1)
 
@@ -213,6 +213,19 @@ async def test_lyria_in_a_chat_answers_with_links(gate: Served, sim: Simulator) 
     assert text.count("/v1/music/music_") == "".join(pieces).count("/v1/music/music_") == 2
     assert sim.record.generations == 2
     assert not sim.record.violations
+
+
+async def test_who_waits_in_a_chat_is_told_when_the_gateway_stops(
+    gate: Served, http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    sim.google.music(looks=1000)
+    body = {"model": "lyria-3", "messages": [{"role": "user", "content": "a song"}]}
+    async with asyncio.timeout(10):
+        waiting = asyncio.create_task(called(http, "POST", "/v1/chat/completions", 503, json=body))
+        await until(lambda: sim.record.requests_of("hNvQHb") > 1)
+        await gate.service.jobs.stop()
+        assert (await waiting)["error"]["code"] == "stopping"
+    assert sim.record.generations == 1
 
 
 async def test_a_video_model_in_a_chat_answers_with_a_link(http: aiohttp.ClientSession, sim: Simulator) -> None:

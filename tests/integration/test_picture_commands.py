@@ -41,10 +41,10 @@ def gemgate(sim: BlockingSimulator, tmp_path: Path):
         "PYTHONUTF8": "1",
     }
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "gemgate", *arguments]
         return subprocess.run(
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment, cwd=tmp_path, input=typed, capture_output=True, text=True, timeout=60, check=False
         )
 
     return run
@@ -143,3 +143,12 @@ def test_research_writes_the_report_with_its_sources(gemgate, sim: BlockingSimul
     assert written.startswith("# Foxes in snow\n")
     assert written.endswith("3. [Ice ages](https://example.net/ice)\n")
     assert sim.google.record().generations == before + 2
+
+
+def test_a_plan_that_is_left_is_no_report(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
+    before = sim.google.record().generations
+    done = gemgate("research", "why are foxes white", "--plan", "-o", "report.md", typed="q\n")
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+    assert "Compare what they say" in done.stderr
+    assert not (tmp_path / "report.md").exists()
+    assert sim.google.record().generations == before + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import random
@@ -18,7 +19,12 @@ import pytest
 from google import genai
 from google.genai import types
 from google.genai._gaos.lib import compat_errors
+from sqlalchemy import update
 
+from gemgate.jobs.research_story import Story
+from gemgate.research import ResearchState
+from gemgate.stores.sql.schema import batch
+from gemgate.upstreams.web import WebUpstream
 from gemgate_simulator import RemoteSimulator, Simulator
 from gemgate_simulator.research import CONFIRM
 from tests.support.batch_calls import QUICK
@@ -184,6 +190,27 @@ async def test_a_plan_is_changed_accepted_and_used_once(google: Any, sim: Simula
     assert not sim.record.violations
 
 
+async def test_nothing_is_kept_of_one_that_is_given_up_while_its_report_comes(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another process: this one hears of it at its next heartbeat."""
+    progress = Story.progress
+
+    async def progresses(self: Story, state: ResearchState) -> None:
+        await progress(self, state)
+        if state.report is not None:
+            await gate.service.jobs.store.change(response.id, "cancelled")
+
+    monkeypatch.setattr(Story, "progress", progresses)
+    response = await client.responses.create(model="gemini-deep-research", input="foxes", background=True)
+    async with asyncio.timeout(10):
+        while (now := await client.responses.retrieve(response.id)).status in ("queued", "in_progress"):
+            await asyncio.sleep(0.05)
+        await until(lambda: not gate.service.jobs.worker.running)
+    assert (now.status, now.output_text) == ("cancelled", "")
+    assert not (await client.files.list()).data
+
+
 @pytest.mark.parametrize("broken", ["plan", "start"])
 async def test_a_turn_that_breaks_off_is_looked_for_and_not_sent_again(
     client: openai.AsyncOpenAI, sim: Simulator, broken: str
@@ -210,6 +237,104 @@ async def test_a_turn_of_which_nothing_was_heard_is_found_in_the_list(
     assert (done.status, done.output_text) == ("completed", REPORT)
     assert turns(sim) == ["plan", "start"]
     assert not sim.record.violations
+
+
+async def test_the_same_words_twice_are_two_researches(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator
+) -> None:
+    """Nothing was heard of either prompt: each is found in the list of chats, in a chat of its own."""
+    sim.google.fault("generate", "reset", times=2, match="foxes", finished=True)
+    asked = [client.responses.create(model="gemini-deep-research", input="foxes", background=True) for _ in range(2)]
+    done = [await answered(client, one) for one in await asyncio.gather(*asked)]
+    assert [one.status for one in done] == ["completed"] * 2, [one.error for one in done]
+    assert sorted(turns(sim)) == ["plan", "plan", "start", "start"]
+    assert len({call.cid for call in sim.record.calls if call.research == "start"}) == 2
+    assert set(sim.record.violations) <= {"the same plan was asked for twice"}  # it goes by the words
+
+
+async def test_the_wait_for_an_account_is_no_doubt_of_the_plan(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order of an hour ago whose prompt left now, in a process that died before it heard of it: it is looked for
+    as long as any other, and not only once.
+    """
+    find, looks = WebUpstream.find_chats, 0
+
+    async def finds(self: WebUpstream, prompt: str, since: float) -> Any:
+        nonlocal looks
+        looks += 1
+        return await find(self, prompt, since) if looks > 2 else []
+
+    monkeypatch.setattr(WebUpstream, "find_chats", finds)
+    sim.google.fault("generate", "stall", match="foxes", seconds=10, finished=True)
+    response = await client.responses.create(model="gemini-deep-research", input="foxes", background=True)
+    await until(lambda: sim.record.received == 1)
+    async with gate.service.database.writing() as connection:
+        await connection.execute(update(batch).values(started_at=batch.c.started_at - 3600))
+    assert await gate.service.jobs.store.free() == 1
+    gate.service.jobs.worker.wake()
+    done = await answered(client, response)
+    assert (done.status, done.error) == ("completed", None)
+    assert turns(sim) == ["plan", "start"]
+
+
+async def test_a_report_that_comes_after_its_response_was_deleted_is_deleted_too(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = gate.service.files
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    add = type(files).add
+
+    async def slowly(self: Any, *which: Any) -> None:
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await may_end.wait()
+        await add(self, *which)
+
+    monkeypatch.setattr(type(files), "add", slowly)
+    response = await client.responses.create(model="gemini-deep-research", input="foxes", background=True)
+    async with asyncio.timeout(10):
+        await begun.wait()
+        await client.responses.delete(response.id)
+        may_end.set()
+        await until(lambda: not gate.service.jobs.worker.running)
+    assert not (await client.files.list()).data
+
+
+async def test_words_of_a_research_are_its_keys_alone(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, api_key="one:secret-one-1234567890", admin_key="an-admin-key-for-tests")
+    async with (
+        served(settings, job_rules=RULES) as gate,
+        openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="secret-one-1234567890") as one,
+        openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="an-admin-key-for-tests", max_retries=0) as admin,
+    ):
+        done = await answered(
+            one, await one.responses.create(model="gemini-deep-research", input="foxes", background=True)
+        )
+        for call in (admin.responses.retrieve, admin.responses.cancel, admin.responses.delete):
+            with pytest.raises(openai.NotFoundError):
+                await call(done.id)
+        assert (await one.responses.retrieve(done.id)).output_text == REPORT
+
+
+async def test_who_follows_one_holds_up_no_end_of_the_process(tmp_path: Path) -> None:
+    """They can come back; a container gets ten seconds to end."""
+    async with RemoteSimulator.spawn(("alice",)) as sim:
+        await sim.google.research(looks=1000)
+        node = Node("solo", environment(sim, "alice", tmp_path), tmp_path)
+        try:
+            await node.start()
+            async with openai.AsyncOpenAI(base_url=node.url + "/v1", api_key="any", max_retries=0) as client:
+                stream = await client.responses.create(
+                    model="gemini-deep-research", input="foxes", background=True, stream=True
+                )
+                assert (await anext(aiter(stream))).type == "response.created"
+                assert node.process is not None
+                node.process.terminate()
+                assert [event async for event in stream][-1].type != "response.completed"
+                assert await asyncio.to_thread(node.process.wait, 8) == 0
+        finally:
+            node.end()
 
 
 async def test_a_turn_that_is_nowhere_has_failed(sim: Simulator, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import io
 import json
@@ -16,13 +17,16 @@ import openai
 import pytest
 from openai.types import Video
 from PIL import Image
+from sqlalchemy import update
 
+from gemgate.stores.sql.schema import batch, task
 from gemgate_simulator import RemoteSimulator, Simulator
 from gemgate_simulator.films import NO_ACCESS
 from gemgate_simulator.mp4 import Movie
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
 from tests.support.serving import Served, served, settings_for, until
+from tests.support.webhooks import listening
 
 RULES = replace(QUICK, media_look=0.1)
 
@@ -92,6 +96,19 @@ async def test_a_remix_is_the_next_turn_of_its_chat(client: openai.AsyncOpenAI, 
     assert [one.status for one in (first, second, third)] == ["completed"] * 3
     assert (second.remixed_from_video_id, third.remixed_from_video_id) == (first.id, second.id)
     assert len({call.cid for call in sim.record.calls}) == 1
+    assert sim.record.generations == 3
+    assert not sim.record.violations
+
+
+async def test_two_changes_of_one_video_are_made_in_turn_and_not_mixed_up(
+    client: openai.AsyncOpenAI, sim: Simulator
+) -> None:
+    sim.google.videos(looks=2)
+    first = await ended(client, await client.videos.create(prompt="a fox runs"))
+    changes = [await client.videos.remix(first.id, prompt=f"now in {place}") for place in ("snow", "sand")]
+    done = [await ended(client, one) for one in changes]
+    assert [one.status for one in done] == ["completed"] * 2, [one.error for one in done]
+    assert [len(film.fetches) for film in sim.google.world.films.made.values()] == [2, 2, 2], "each its own, once"
     assert sim.record.generations == 3
     assert not sim.record.violations
 
@@ -188,6 +205,7 @@ async def test_parts_of_the_file_are_served(client: openai.AsyncOpenAI, gate: Se
             ("bytes=4999900-", 206, 4_999_900, 5_000_000),
             ("bytes=-7", 206, 4_999_993, 5_000_000),
             ("bytes=1000000-2999999", 206, 1_000_000, 3_000_000),
+            ("bytes=0-" + "9" * 18, 206, 0, 5_000_000),
         ):
             async with http.get(path, headers={"Range": asked}) as answer:
                 assert answer.status == status
@@ -195,6 +213,8 @@ async def test_parts_of_the_file_are_served(client: openai.AsyncOpenAI, gate: Se
                 assert await answer.read() == whole[start:end]
         async with http.get(path, headers={"Range": "bytes=5000000-"}) as answer:
             assert (answer.status, answer.headers["content-range"]) == (416, "bytes */5000000")
+        async with http.get(path, headers={"Range": f"bytes={'9' * 5000}-"}) as answer:
+            assert (answer.status, len(await answer.read())) == (200, 5_000_000), "no number that anybody means"
         async with http.head(path) as answer:
             assert (answer.status, answer.headers["content-length"]) == (200, "5000000")
             assert answer.headers["content-type"] == "video/mp4"
@@ -316,6 +336,102 @@ async def test_a_prompt_that_may_have_arrived_is_not_sent_again(client: openai.A
     sim.google.fault("generate", "close", after_frames=1, match="broken")
     assert (await ended(client, await client.videos.create(prompt="a broken off fox"))).status == "completed"
     assert sum(call.generated for call in sim.record.calls if "broken" in call.prompt) == 1
+
+
+async def test_what_does_not_come_in_time_is_told_as_that(sim: Simulator, tmp_path: Path) -> None:
+    """Google has only said that it is making it."""
+    sim.google.videos(looks=1000)
+    rules = replace(RULES, media_patience=0.2, backoff=replace(QUICK.backoff, tries=0))
+    async with (
+        served(settings_for(sim, tmp_path), job_rules=rules) as gate,
+        openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client,
+    ):
+        video = await ended(client, await client.videos.create(prompt="a fox"))
+    assert video.error.code == "video_timeout"
+    assert "within 0.2 seconds; its last words: I'm generating your video" in video.error.message
+
+
+async def test_a_video_that_is_deleted_while_somebody_waits_is_not_found(
+    client: openai.AsyncOpenAI, sim: Simulator
+) -> None:
+    sim.google.videos(looks=1000)
+    video = await client.videos.create(prompt="a fox")
+    waiting = asyncio.create_task(client.videos.retrieve(video.id, extra_query={"wait": 30}))
+    await until(lambda: sim.record.requests_of("hNvQHb") > 1)
+    async with asyncio.timeout(10):
+        await client.videos.delete(video.id)
+        with pytest.raises(openai.NotFoundError):
+            await waiting
+
+
+async def test_the_wait_for_an_account_is_no_wait_for_the_video(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator
+) -> None:
+    """An order of an hour ago that was looked at two hundred times, until its prompt left in a process that died right
+    behind its chat's name.
+    """
+    sim.google.videos(looks=3)
+    sim.google.fault("generate", "stall", after_frames=1, seconds=10)
+    video = await client.videos.create(prompt="a fox")
+    store = gate.service.jobs.store
+
+    async def named() -> bool:
+        return bool((await store.tasks(video.id))[0].checkpoint.cid)
+
+    async with asyncio.timeout(10):
+        while not await named():
+            await asyncio.sleep(0.01)
+    async with gate.service.database.writing() as connection:
+        await connection.execute(update(batch).values(started_at=batch.c.started_at - 3600))
+        await connection.execute(update(task).values(attempt=200))
+    assert await store.free() == 1
+    gate.service.jobs.worker.wake()
+    video = await ended(client, video)
+    assert video.status == "completed", video.error
+    assert sim.record.generations == 1
+
+
+async def test_a_file_that_comes_after_its_video_was_deleted_is_deleted_too(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At another node the run goes on until its next heartbeat, and here until its file is stored."""
+    blobs = gate.service.jobs.worker.runner.media.blobs  # type: ignore[union-attr]
+    begun, may_end, stored = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    put_file = type(blobs).put_file
+
+    async def slowly(self: Any, *which: Any) -> None:
+        begun.set()
+        await may_end.wait()
+        await put_file(self, *which)
+        stored.set()
+
+    monkeypatch.setattr(type(blobs), "put_file", slowly)
+    video = await client.videos.create(prompt="a fox")
+    async with asyncio.timeout(10):
+        await begun.wait()
+        await client.videos.delete(video.id)
+        may_end.set()
+        await stored.wait()
+        await until(lambda: not gate.service.jobs.worker.running)
+    assert [facts async for facts in blobs.list("videos/")] == []
+    assert not list((tmp := gate.settings.data_dir / "downloads").iterdir()), tmp
+
+
+async def test_its_end_is_told_to_the_operators_address(sim: Simulator, tmp_path: Path) -> None:
+    secret = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
+    async with listening() as hook:
+        settings = settings_for(sim, tmp_path, responses_webhook_url=hook.url, responses_webhook_secret=secret)
+        async with (
+            served(settings, job_rules=RULES) as gate,
+            openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", webhook_secret=secret) as client,
+        ):
+            good = await ended(client, await client.videos.create(prompt="a fox"))
+            await until(lambda: len(hook.heard) == 1)
+            sim.google.refuse("bad", "refusal", wording=1)
+            bad = await ended(client, await client.videos.create(prompt="a bad fox"))
+            await until(lambda: len(hook.heard) == 2)
+            told = [client.webhooks.unwrap(body, headers) for body, headers in hook.heard]
+    assert [(one.type, one.data.id) for one in told] == [("video.completed", good.id), ("video.failed", bad.id)]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -114,10 +114,12 @@ class MemoryJobs:
         limit: int,
         after: str | None = None,
         status: JobStatus | None = None,
+        *,
+        oldest_first: bool = False,
     ) -> tuple[Sequence[Batch], int]:
         own = [row.shown for row in self.batches.values() if tenant in (None, row.batch.tenant)]
         own = [one for one in own if status in (None, one.status)]
-        own = sorted((b for b in own if b.kind in kinds), key=lambda b: (b.created_at, b.id), reverse=True)
+        own = sorted((b for b in own if b.kind in kinds), key=lambda b: (b.created_at, b.id), reverse=not oldest_first)
         if after is None:
             return own[:limit], len(own)
         at = next((place for place, one in enumerate(own) if one.id == after), None)
@@ -230,6 +232,7 @@ class MemoryJobs:
                     status="queued",
                     run_after=self._now() + after,
                     failures=task.failures + counts,
+                    lapses=0,
                     checkpoint=checkpoint or task.checkpoint,
                     code=code,
                     error=en,
@@ -267,7 +270,8 @@ class MemoryJobs:
                 one.owner = ""
                 finished = self._now() if over else one.task.finished_at
                 status: TaskStatus = "cancelled" if over else "queued"
-                one.task = replace(one.task, status=status, run_after=self._now(), finished_at=finished)
+                lapses = one.task.lapses + (not over)
+                one.task = replace(one.task, status=status, run_after=self._now(), finished_at=finished, lapses=lapses)
             if freed and over:  # cancelled together, they get no numbers of their own
                 row.change(settled=row.batch.settled + 1)
                 if not row.tally.open:
@@ -297,13 +301,10 @@ class MemoryJobs:
             return row.shown
         fresh: dict[str, Any] = {"status": "queued", "code": "", "error": "", "error_zh": "", "retryable": False}
         due = self._now() + head_start if head_start else 0.0
-        fresh |= {"failures": 0, "run_after": due, "settled": 0, "finished_at": 0.0}
+        fresh |= {"failures": 0, "lapses": 0, "run_after": due, "settled": 0, "finished_at": 0.0}
         for one in back:
-            left = (
-                one.task.checkpoint
-                if one.task.checkpoint.cid
-                else replace(one.task.checkpoint, account="", identity="")
-            )
+            left = one.task.checkpoint
+            left = left if left.cid else replace(left, account="", identity="", image="")
             one.task = replace(one.task, checkpoint=left, **fresh)
         hook = replace(row.batch.hook, tries=0, at=0.0, outcome="")
         state: BatchState = "paused" if row.batch.state == "paused" else "active"
@@ -339,9 +340,10 @@ class MemoryJobs:
                 return row.shown
         return None
 
-    async def hook_told(self, batch_id: str, hook: Webhook) -> None:
-        own = self.batches[batch_id]
-        own.change(hook=replace(own.batch.hook, tries=hook.tries, at=hook.at, outcome=hook.outcome))
+    async def hook_told(self, told: Batch, hook: Webhook) -> None:
+        own = self.batches[told.id]
+        if own.batch.closed_at == told.closed_at:
+            own.change(hook=replace(own.batch.hook, tries=hook.tries, at=hook.at, outcome=hook.outcome))
 
     async def stats(self) -> Mapping[BatchKind, TaskCounts]:
         counted: dict[BatchKind, TaskCounts] = {}

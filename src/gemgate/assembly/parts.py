@@ -136,11 +136,14 @@ class Parts:
         return History(
             pool,
             registry,
-            SqlChatLedger(self.storage.database, self.storage.conversations),
+            self._ledger(),
             clock=self.clock,
             observer=self.observer,
             enabled=self.settings.account_history,
         )
+
+    def _ledger(self) -> SqlChatLedger:
+        return SqlChatLedger(self.storage.database, self.storage.conversations)
 
     def event_log(self) -> EventLog:
         return EventLog(self.storage.response_log)
@@ -177,7 +180,7 @@ class Parts:
                     storage.responses,
                     event_log,
                     self._media(gateway, attachments, rules),
-                    ResearchRunner(gateway, event_log, storage.files, clock, observer, rules),
+                    ResearchRunner(gateway, event_log, storage.files, clock, observer, rules, self._ledger()),
                 ),
                 gateway.pool,
                 owner,
@@ -202,7 +205,9 @@ class Parts:
 
     def _media(self, gateway: Gateway, attachments: Attachments, rules: JobRules) -> MediaRunner:
         folder = self.settings.data_dir / "downloads"
-        return MediaRunner(gateway, attachments, self.storage.blobs, self.clock, self.observer, rules, folder)
+        return MediaRunner(
+            gateway, attachments, self.storage.blobs, self.clock, self.observer, rules, folder, self.storage.jobs
+        )
 
     def alerts(self, pool: AccountPool, account_registry: AccountRegistry, machine: Machine) -> AlertMonitor:
         return AlertMonitor(

@@ -90,10 +90,10 @@ async def _events(
     seen, failures = "0", 0
     while True:
         try:
-            async with gateway.open("GET", f"/v1/batch/{batch_id}/events?after={seen}") as answer:
+            async with aclosing(gateway.lines(f"/v1/batch/{batch_id}/events?after={seen}")) as lines:
                 name, number = "", ""
-                async for line in answer.content:
-                    text = line.decode().rstrip("\r\n")
+                async for line in lines:
+                    text = line.decode()
                     if text.startswith("event: "):
                         name = text[7:]
                     elif text.startswith("id: "):

@@ -23,7 +23,6 @@ from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.images import SIZES
 from gemgate.cli.jobs import IdArgument, LimitOption, StatusOption
 from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, fail, out, say
-from gemgate.stores.drafts import drafted
 
 batch = typer.Typer(
     name="batch",
@@ -111,7 +110,8 @@ def fetch(
 ) -> None:
     """Fetch what a batch has made so far; only the pictures that are missing in the folder."""
     if archive is not None:
-        size = through(lambda gateway: _archive(gateway, batch_id, archive), url, key, config)
+        target = f"/v1/batch/{batch_id}/archive"
+        size = through(lambda gateway: gateway.written(target, archive), url, key, config)
         out.print(f"{archive}: {size / 1e6:.1f} MB", highlight=False)
         return
 
@@ -190,18 +190,6 @@ async def _hauled(gateway: Connection, batch_id: str, output: Path, *, quiet: bo
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
         raise
-
-
-async def _archive(gateway: Connection, batch_id: str, path: Path) -> int:
-    """Write the ZIP as it comes; its size in bytes."""
-    size = 0
-    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-    async with gateway.open("GET", f"/v1/batch/{batch_id}/archive") as answer:
-        with drafted(path) as file:
-            async for piece in answer.content.iter_chunked(1 << 20):
-                await asyncio.to_thread(file.write, piece)
-                size += len(piece)
-    return size
 
 
 def _end(haul: Haul, output: Path, *, as_json: bool) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from gemgate.web.app import create_app
 
 SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """An event stream beats every ten seconds."""
+_PIECE = 1 << 20
 
 
 Body = bytes | aiohttp.FormData
@@ -89,6 +91,31 @@ class Connection:
             system = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else ""
             why = system or str(error) or "no answer in time"
             raise Unreachable(f"{_origin(address)} does not answer: {why}", f"{_origin(address)} 没有响应") from None
+
+    async def lines(self, target: str) -> AsyncGenerator[bytes, None]:
+        """The lines of an answer as they come, each whole, however long: aiohttp's own end at 128 KB."""
+        async with self.open("GET", target) as answer:
+            pieces: list[bytes] = []
+            async for piece in answer.content.iter_any():
+                *lines, rest = piece.split(b"\n")
+                for line in lines:
+                    yield b"".join((*pieces, line)).removesuffix(b"\r")
+                    pieces = []
+                pieces.append(rest)
+
+    async def written(self, target: str, path: Path, sha256: str = "") -> int:
+        """Fetch a file piece by piece, there whole or not at all; its bytes. sha256: what it must be, where known."""
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        digest, size = hashlib.sha256(), 0
+        with drafted(path) as file:
+            async with self.open("GET", target) as answer:
+                async for piece in answer.content.iter_chunked(_PIECE):
+                    digest.update(piece)
+                    await asyncio.to_thread(file.write, piece)
+                    size += len(piece)
+            if sha256 and digest.hexdigest() != sha256:
+                raise Unreachable("The file came damaged; fetch it again", "文件下载不完整，请重新获取")
+        return size
 
 
 @asynccontextmanager

@@ -60,6 +60,7 @@ async def _worker(settings: Settings, origins: Mapping[str, str]) -> None:
             async def leave() -> None:
                 await announcer.leave()
                 await asyncio.sleep(DRAIN_GRACE)
+                service.jobs.let_go()
 
             await run_server(sock, create_app(bound, service, origins), bound, leaving=leave)
 

@@ -6,7 +6,8 @@ Accounts are gone through one after the other, so that the gateway of a fleet an
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -324,34 +325,24 @@ async def _written(
     for name in names:
         query = urlencode({"format": "jsonl", "limit": limit, "cursor": cursor})
         ended = False
-        async for line in _lines(gateway, f"{_path(name)}/export?{query}"):
-            told = orjson.loads(line)
-            if told.get("end"):
-                ended = True
-                if told["next"]:
-                    following[name] = told["next"]
-            elif "error" in told:
-                missing.append(told)
-            else:
-                write(told)
-                chats += 1
+        async with aclosing(gateway.lines(f"{_path(name)}/export?{query}")) as lines:
+            async for line in lines:
+                if not line:  # white space while a chat is read
+                    continue
+                told = orjson.loads(line)
+                if told.get("end"):
+                    ended = True
+                    if told["next"]:
+                        following[name] = told["next"]
+                elif "error" in told:
+                    missing.append(told)
+                else:
+                    write(told)
+                    chats += 1
         if not ended:
             why = say("the export was broken off", "导出中断")
             missing.append({"account": name, "id": None, "error": why})
     return {"chats": chats, "missing": missing, "next": following}
-
-
-async def _lines(gateway: Connection, path: str) -> AsyncIterator[bytes]:
-    async with gateway.open("GET", path) as answer:
-        pieces: list[bytes] = []
-        async for piece in answer.content.iter_any():
-            *lines, rest = piece.split(b"\n")
-            for line in lines:
-                whole = b"".join((*pieces, line))
-                pieces = []
-                if whole:
-                    yield whole
-            pieces.append(rest)
 
 
 def _file(folder: Path, chat: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ def list_jobs(
     limit: LimitOption = 20,
     kind: Annotated[
         str,
-        typer.Option("--kind", help="Only images, chat, response, image_call, generations, ...", show_default=False),
+        typer.Option("--kind", help="Only images, response, video, music, research, ...", show_default=False),
     ] = "",
     status: StatusOption = "",
     url: UrlOption = "",
@@ -211,7 +211,9 @@ async def fetched(gateway: Connection, job_id: str, folder: Path) -> list[Path]:
     files: list[Path] = []
     named = [(name, job["files"][name]) for name in ("output", "error") if name in job["files"]]
     for name, file_id in named:
-        files.append(await _written(gateway, f"/v1/files/{file_id}/content", folder / f"{job_id}_{name}.jsonl"))
+        path = folder / f"{job_id}_{name}.jsonl"
+        await gateway.written(f"/v1/files/{file_id}/content", path)
+        files.append(path)
     offset: int | None = None if named else 0
     while offset is not None:
         page = await gateway.ask("GET", f"{path_of(job_id)}/results?offset={offset}")
@@ -219,7 +221,8 @@ async def fetched(gateway: Connection, job_id: str, folder: Path) -> list[Path]:
             number = int(result["task_id"].rpartition("_")[2]) + 1
             for file in result.get("files", ()):
                 path = folder / f"{number:05d}_{Path(file['name']).name}"
-                files.append(await _written(gateway, file["url"], path))
+                await gateway.written(file["url"], path, file["sha256"])
+                files.append(path)
             if "body" in result:
                 path = folder / f"{number:05d}.json"
                 body = json.dumps(result["body"], ensure_ascii=False, indent=2).encode()
@@ -227,12 +230,6 @@ async def fetched(gateway: Connection, job_id: str, folder: Path) -> list[Path]:
                 files.append(path)
         offset = page["next_offset"]
     return files
-
-
-async def _written(gateway: Connection, target: str, path: Path) -> Path:
-    async with gateway.open("GET", target) as answer:
-        await asyncio.to_thread(written_whole, path, await answer.read())
-    return path
 
 
 def _print(value: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import json
 from enum import StrEnum
 from pathlib import Path
@@ -19,11 +18,9 @@ from gemgate.cli.jobs import PATIENCE
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out, say
 from gemgate.errors import GatewayError, Unreachable
 from gemgate.imaging import measure
-from gemgate.stores.drafts import drafted
 
 EVERY = 2.0
 """Seconds between two looks."""
-_PIECE = 1 << 20
 VIDEOS, MUSIC = "/v1/videos", "/v1/music"
 
 
@@ -65,7 +62,7 @@ def video(
         if made["status"] != "completed":
             return made, None
         target = output or Path(f"{made['id']}.mp4")
-        await _written(gateway, f"{VIDEOS}/{made['id']}/content", made["sha256"], target)
+        await gateway.written(f"{VIDEOS}/{made['id']}/content", target, made["sha256"])
         return made, target
 
     made, written = through(work, url, key, config, resident=True)
@@ -111,7 +108,7 @@ def music(
         file = next((one for one in files if one["mime_type"].startswith("video/") is film), files[0])
         ending = file["name"].rpartition(".")[2]
         target = output or Path(file["name"])
-        await _written(gateway, f"{MUSIC}/{made['id']}/content?format={ending}", file["sha256"], target)
+        await gateway.written(f"{MUSIC}/{made['id']}/content?format={ending}", target, file["sha256"])
         facts.update(file)
         return made, target
 
@@ -162,16 +159,3 @@ async def _ended(gateway: Connection, route: str, made: dict[str, Any], *, quiet
                 if away > PATIENCE:
                     raise
     return made
-
-
-async def _written(gateway: Connection, source: str, sha256: str, path: Path) -> None:
-    """The file, piece by piece; there whole or not at all."""
-    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    with drafted(path) as file:
-        async with gateway.open("GET", source) as answer:
-            async for piece in answer.content.iter_chunked(_PIECE):
-                digest.update(piece)
-                file.write(piece)
-        if digest.hexdigest() != sha256:
-            raise Unreachable("The file came damaged; fetch it again", "文件下载不完整，请重新获取")

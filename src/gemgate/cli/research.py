@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -51,7 +52,7 @@ def research(
             previous = planned["id"]
             change = await asyncio.to_thread(_wanted)
             if change is None:
-                return planned
+                return planned | {"left": True}
             if not change:
                 break
             asked = change
@@ -62,6 +63,10 @@ def research(
     if done["status"] != "completed":
         errors: list[dict[str, Any]] = done.get("errors") or [{}]
         fail(f"{done['id']}: {errors[0].get('message', done['status'])}")
+    if done.pop("left", False):  # the plan was shown, and is no report
+        output = None
+        if not as_json:
+            return
     if output is not None:
         written_whole(output, _with_sources(done).encode())
     if as_json:
@@ -122,8 +127,8 @@ async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> d
 async def _followed(gateway: Connection, path: str, seen: str, progress: Progress) -> str:
     """Tell the steps behind the event `seen` as they come; the id of the last event."""
     after = f"&last_event_id={quote(seen, safe='')}" if seen else ""
-    async with gateway.open("GET", f"{path}?stream=true{after}") as answer:
-        async for line in answer.content:
+    async with aclosing(gateway.lines(f"{path}?stream=true{after}")) as lines:
+        async for line in lines:
             if not line.startswith(b"data: {"):
                 continue
             event = json.loads(line[6:])

@@ -85,7 +85,11 @@ async def _serve(settings: Settings, origins: Mapping[str, str] | None = None, *
     with listening(settings) as (sock, bound):
         async with open_service(bound) as service:
             app, empty = create_app(bound, service, origins), not service.pool.accounts
-            await run_server(sock, app, bound, demo=demo, empty=empty)
+
+            async def leave() -> None:
+                service.jobs.let_go()
+
+            await run_server(sock, app, bound, demo=demo, empty=empty, leaving=leave)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from gemgate.dialects import table
 from gemgate.errors import NotFound, StorageDown
 from gemgate.gateway.admission import Admission, charge_of
 from gemgate.images import ModelPolicy
-from gemgate.jobs.batches import WINDOW, Jobs, Submitter, scope
+from gemgate.jobs.batches import WINDOW, Jobs, Submitter
 from gemgate.jobs.event_log import AnswerCall, EventLog, Said
 from gemgate.jobs.image_calls import PRIORITY
 from gemgate.jobs.payloads import dumps, error_of_task, loads
@@ -131,8 +131,14 @@ class Answers:
 
     async def find(self, caller: Caller, answer_id: str, kind: BatchKind) -> Batch | None:
         """An answer of the caller's in the background."""
-        batch = await self.jobs.store.get(scope(caller), answer_id)
+        batch = await self.jobs.store.get(caller.tenant, answer_id)
         return batch if batch is not None and batch.told_as == kind else None
+
+    async def get(self, caller: Caller, answer_id: str, kind: BatchKind) -> Batch:
+        """The same; NotFound."""
+        if (batch := await self.find(caller, answer_id, kind)) is None:
+            raise answer_not_found(answer_id, kind)
+        return batch
 
     async def forget(self, caller: Caller, answer_id: str, kind: BatchKind) -> bool:
         """Drop one of the caller's in the background, or what a stored one left that came under an idempotency key;
@@ -170,7 +176,7 @@ class Answers:
         """
         about = loads(batch.metadata)
         left, row = about["answers"], -1
-        async for _ in self.jobs.watch(batch.id):
+        async for _ in self.jobs.watch(batch.id, awaited=about["awaited"]):
             try:
                 now = await self.jobs.store.get(None, batch.id)
                 if now is None:

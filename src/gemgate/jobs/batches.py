@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,13 +19,13 @@ from gemgate.caller import Caller, Quota
 from gemgate.dialects.openai_batches import Endpoint
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
 from gemgate.errors import BadRequest, Busy, ClientError, Conflict, ModelNotFound, NotFound, RateLimited
-from gemgate.files import Link, Source, Stored, StoredFile
 from gemgate.gateway.admission import check_scope
 from gemgate.gateway.gateway import Gateway
 from gemgate.jobs.capacity import Planner
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.line_file import LineFile
 from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps, loads
+from gemgate.jobs.references import References
 from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import NEEDS, SINGLE, Worker
 from gemgate.ports.files import FileStore
@@ -46,8 +46,6 @@ TEXT: tuple[BatchKind, ...] = ("chat", "responses")
 """Kinds whose tasks an account answers in words."""
 WINDOW = 24 * 3600.0
 """OpenAI's completion window, in seconds."""
-REFERENCES_KEPT = 30 * 24 * 3600.0
-"""Seconds that reference images of a batch are kept for its tasks and their retries."""
 SINGLE_TASKS = 100
 """More tasks than a single call has."""
 
@@ -83,6 +81,7 @@ class Jobs:
     planner: Planner = field(init=False)
     _ordering: asyncio.Lock = field(default_factory=asyncio.Lock)
     _watchers: defaultdict[str, set[Wakeup]] = field(default_factory=lambda: defaultdict(set))
+    _leaving: bool = False
     _over: bool = False
 
     def __post_init__(self) -> None:
@@ -102,7 +101,18 @@ class Jobs:
         found = await self.find_by_idempotency_key(origin, order.idempotency_key, digest)
         if found is not None:
             return found
-        tasks = await self._tasks(order, origin)
+        async with self.references(origin.caller) as references:
+            return await self._images_entered(order, origin, digest, references, admitted)
+
+    async def _images_entered(
+        self,
+        order: BatchOrder,
+        origin: Submitter,
+        digest: str,
+        references: References,
+        admitted: Callable[[Quota], None],
+    ) -> Batch:
+        tasks = await self._tasks(order, origin, references)
         admitted((await self.gateway.admit_images(order.model, origin.caller, later=True)).quota)
         model = order.model or self.default_image_model
         lanes = await self._lanes()
@@ -166,24 +176,23 @@ class Jobs:
         """A single call for images, entered; or the batch that came under its idempotency key meanwhile."""
         return await self._submitted(batch, tasks, hook, digits=32, prefix="imgtask_")
 
-    async def submit_media(self, batch: Batch, prompt: str) -> Batch:
+    async def submit_media(self, batch: Batch, prompt: str, hook: tuple[str, str]) -> Batch:
         """A video or music, entered; or the batch that came under its idempotency key meanwhile."""
-        return await self._submitted(batch, [TaskDraft(prompt)], ("", ""), digits=32, prefix=f"{batch.kind}_")
+        return await self._submitted(batch, [TaskDraft(prompt)], hook, digits=32, prefix=f"{batch.kind}_")
 
     async def find_by_idempotency_key(self, origin: Submitter, key: str, digest: str) -> Batch | None:
         """The batch that came under this idempotency key before; Conflict when it was another order."""
         found = await self.store.under_key(origin.caller.tenant, key) if key else None
         return _same_order(found, digest) if found is not None else None
 
-    async def _tasks(self, order: BatchOrder, origin: Submitter) -> list[TaskDraft]:
+    async def _tasks(self, order: BatchOrder, origin: Submitter, references: References) -> list[TaskDraft]:
         """The tasks of an order of images."""
         if order.webhook[0]:
             self.webhook_sender.check(order.webhook[0])
         self._check_models(order, origin.caller)
         common = ImageSpec(order.model or self.default_image_model, order.options)
-        kept: dict[str, Stored] = {}
         return [
-            TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, origin, kept))
+            TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, references))
             for at, item in enumerate(order.items)
         ]
 
@@ -289,54 +298,20 @@ class Jobs:
             except ModelNotFound as error:
                 raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
 
-    async def _payload(
-        self, item: BatchItem, where: str, common: ImageSpec, origin: Submitter, kept: dict[str, Stored]
-    ) -> str:
+    async def _payload(self, item: BatchItem, where: str, common: ImageSpec, references: References) -> str:
         """What the item wants beyond the batch; bytes that came with it become a file, the same ones once."""
         if item.model is None and item.options is None and not item.references:
             return ""
         try:
-            references = tuple([await self.keep_reference(source, origin, kept) for source in item.references])
+            kept = tuple([await references.one(source) for source in item.references])
         except ClientError as error:
             param = f"{where}.references"
             raise BadRequest(f"{param}: {error.en}", f"{param}：{error.zh}", param=param, code=error.code) from None
-        return dump_spec(ImageSpec(item.model or common.model, item.options or common.options, references))
+        return dump_spec(ImageSpec(item.model or common.model, item.options or common.options, kept))
 
-    async def keep_references(self, sources: Iterable[Source], origin: Submitter, param: str) -> tuple[Source, ...]:
-        """The same of a single call's, whose `param` they are. NotFound, BadRequest."""
-        kept: dict[str, Stored] = {}
-        try:
-            return tuple([await self.keep_reference(one, origin, kept) for one in sources])
-        except NotFound:
-            raise
-        except ClientError as error:
-            raise BadRequest(error.en, error.zh, param=error.param or param, code=error.code) from None
-
-    async def keep_reference(self, source: Source, origin: Submitter, kept: dict[str, Stored]) -> Stored | Link:
-        """Where the reference can be had when the task runs; the same bytes are stored once."""
-        tenant = origin.caller.tenant
-        attachments = self.worker.runner.attachments
-        if isinstance(source, Link) and not attachments.is_own(source, origin.caller):
-            return source
-        (upload,) = await attachments.load([source], origin.caller, images_only=True)
-        if isinstance(source, Stored):
-            return source
-        if upload.sha256 not in kept:
-            now = self.clock.now()
-            file = StoredFile(
-                id=f"file-{secrets.token_hex(16)}",
-                owner=tenant,
-                name=upload.name,
-                mime=upload.mime,
-                bytes=len(upload.data),
-                sha256=upload.sha256,
-                purpose="vision",
-                created_at=now,
-                expires_at=now + REFERENCES_KEPT,
-            )
-            await self.files.add(file, upload.data)
-            kept[upload.sha256] = Stored(file.id)
-        return kept[upload.sha256]
+    def references(self, caller: Caller) -> References:
+        """Where those of an order are kept."""
+        return References(self.files, self.worker.runner.attachments, self.clock, caller)
 
     async def _lanes(self) -> int:
         """Calls at once that all accounts together take, those of other nodes too."""
@@ -364,12 +339,15 @@ class Jobs:
         background = batch.need not in SINGLE
         return self.gateway.pool.no_account_error(NEEDS[batch.need], background=background).text(language)
 
-    async def watch(self, batch_id: str) -> AsyncGenerator[None, None]:
-        """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops."""
+    async def watch(self, batch_id: str, *, awaited: bool = False) -> AsyncGenerator[None, None]:
+        """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops.
+
+        awaited: by who called for it, and cannot come back: then as late as can be.
+        """
         changed = Wakeup(self.clock)
         self._watchers[batch_id].add(changed)
         try:
-            while not self._over:
+            while not (self._over or (self._leaving and not awaited)):
                 yield
                 changed.clear()
                 await changed.wait(self.worker.rules.poll)
@@ -378,15 +356,14 @@ class Jobs:
             if not self._watchers[batch_id]:
                 del self._watchers[batch_id]
 
-    async def wait(self, batch: Batch, seconds: float, until: Callable[[Batch], bool]) -> Batch:
-        """The batch as soon as `until` holds of it, or as it stands after so many seconds."""
+    async def wait(self, batch_id: str, seconds: float, until: Callable[[Batch], bool]) -> None:
+        """Until that holds of the batch, it is gone, or so many seconds are over: ask then how it stands."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), aclosing(self.watch(batch.id)) as changes:
+            async with asyncio.timeout(seconds), aclosing(self.watch(batch_id)) as changes:
                 async for _ in changes:
-                    batch = await self.store.get(None, batch.id) or batch
-                    if until(batch):
-                        break
-        return batch
+                    now = await self.store.get(None, batch_id)
+                    if now is None or until(now):
+                        return
 
     def wait_changed(self, batch_id: str) -> None:
         """The batch changed: tell those who watch; it may have ended."""
@@ -447,12 +424,16 @@ class Jobs:
         """Drop what was closed before `moment`, of these kinds or of all; how many."""
         return await self.store.forget_before(moment, kinds)
 
+    def let_go(self) -> None:
+        """The process will end: whoever watches and can come back is let go; who waits for a call has a while yet."""
+        self._leaving = True
+        for batch_id in tuple(self._watchers):
+            self.wake_watchers(batch_id)
+
     async def stop(self) -> None:
         """The process ends: whoever watches is let go, what runs is given back."""
         self._over = True
-        for watchers in tuple(self._watchers.values()):
-            for changed in watchers:
-                changed.wake()
+        self.let_go()
         await self.worker.stop()
 
 

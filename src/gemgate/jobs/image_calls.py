@@ -77,7 +77,21 @@ class ImageCalls:
             return found
         if order.webhook[0]:
             jobs.webhook_sender.check(order.webhook[0])
-        references = () if found else await self.jobs.keep_references(request.references, submitter, "image")
+        async with jobs.references(caller) as kept:
+            references = () if found else await kept.all(request.references, "image")
+            return await self._entered(order, references, submitter, digest, found, admitted)
+
+    async def _entered(
+        self,
+        order: ImageCallOrder,
+        references: tuple[Source, ...],
+        submitter: Submitter,
+        digest: str,
+        found: Batch | None,
+        admitted: Callable[[Quota], None],
+    ) -> Batch:
+        """found: the one under its key that is begun again."""
+        jobs, request, caller = self.jobs, order.request, submitter.caller
         admission = await jobs.gateway.admit_images(
             request.model, caller, request.options.model_policy, later=not order.awaited,
             charge=Charge(Cost(request.n, images=request.n), durable=True),
@@ -155,7 +169,7 @@ class ImageCalls:
         """
         found: dict[str, Outcome] = {}
         seen = 0
-        async for _ in self.jobs.watch(batch.id):
+        async for _ in self.jobs.watch(batch.id, awaited=True):
             now = await self.jobs.store.get(None, batch.id)
             if now is None:
                 raise NotFound("The image task was deleted", "图片任务已被删除", code="image_task_not_found")

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from gemgate.batches import Batch, Task
 from gemgate.caller import Caller, Quota
 from gemgate.catalog import MEDIA_CARDS
-from gemgate.errors import Conflict, GatewayError, NotFound
+from gemgate.errors import Conflict, GatewayError, NotFound, StorageDown
 from gemgate.files import Inline
 from gemgate.gateway.media_outcome import WORDS
 from gemgate.jobs.batches import WINDOW, Jobs, Submitter, scope
-from gemgate.jobs.media_runner import Chat, MediaSpec, key_of, kind_of
+from gemgate.jobs.media_runner import Chat, MediaSpec, kind_of
 from gemgate.jobs.payloads import dumps, error_of, loads
-from gemgate.media import ENDINGS, MadeMedia, MediaCall, MediaFile, MediaKind, MediaState, VideoRequest
+from gemgate.media import MadeMedia, MediaCall, MediaFile, MediaKind, MediaState, VideoRequest
 from gemgate.offload import offload
 from gemgate.ports.blobs import BlobStore
 
 PRIORITY: Final = 1000
 """Above that of any batch, as other single calls."""
-PAGE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class MediaJobs:
-    """What doors call, for one kind of media."""
+    """What doors call, for one kind of media. webhook: whom their ends are told, and its secret."""
 
     jobs: Jobs
     blobs: BlobStore
     kind: MediaKind
+    webhook: tuple[str, str] = ("", "")
 
     async def submit(
         self, call: MediaCall, key: str, submitter: Submitter, *, admitted: Callable[[Quota], None]
@@ -48,8 +49,24 @@ class MediaJobs:
         if found is not None:
             return await self._shown(found)
         remixed = request.remixed if isinstance(request, VideoRequest) else ""
-        source = await self._source(caller, remixed) if remixed else None
-        references = await jobs.keep_references(request.references, submitter, "input_reference")
+        source, root = await self._source(caller, remixed) if remixed else (None, "")
+        async with jobs.references(caller) as kept:
+            references = await kept.all(request.references, "input_reference")
+            spec = MediaSpec(replace(request, references=references), source)
+            batch = await self._entered(call, spec, root, submitter, (name, digest), admitted)
+        return await self._shown(batch)
+
+    async def _entered(
+        self,
+        call: MediaCall,
+        spec: MediaSpec,
+        root: str,
+        submitter: Submitter,
+        key: tuple[str, str],
+        admitted: Callable[[Quota], None],
+    ) -> Batch:
+        """root: id of the first video in its chat. key: of its idempotency, with the digest of the call."""
+        jobs, request, caller = self.jobs, spec.request, submitter.caller
         elsewhere = await jobs.elsewhere(jobs.lanes)
         card = next(card for card in MEDIA_CARDS if card.id == call.model)
         admitted((await jobs.gateway.admit_order(card, caller, later=elsewhere > 0)).quota)
@@ -58,7 +75,8 @@ class MediaJobs:
             "base_url": submitter.base_url,
             "request_id": caller.request_id,
             "wished": call.wished,
-            "remixed": remixed,
+            "remixed": request.remixed if isinstance(request, VideoRequest) else "",
+            "root": root,
             "awaited": False,
         }
         batch = Batch(
@@ -71,20 +89,21 @@ class MediaJobs:
             need=self.kind,
             priority=PRIORITY,
             model=card.id,
-            defaults=MediaSpec(replace(request, references=references), source).dump(),
+            defaults=spec.dump(),
             metadata=dumps(about),
-            idempotency_key=name,
-            digest=digest,
+            idempotency_key=key[0],
+            digest=key[1],
             expires_at=now + WINDOW,
         )
-        return await self._shown(await jobs.submit_media(batch, request.prompt))
+        return await jobs.submit_media(batch, request.prompt, self.webhook)
 
-    async def _source(self, caller: Caller, media_id: str) -> Chat:
-        """The chat of a video that shall be changed."""
-        task = await self._task(await self._batch(caller, media_id))
+    async def _source(self, caller: Caller, media_id: str) -> tuple[Chat, str]:
+        """The chat of a video that shall be changed, and the id of the first video in it."""
+        batch = await self._batch(caller, media_id)
+        task = await self._task(batch)
         if task.status != "done":
             raise _not_completed(self.kind, media_id)
-        return Chat.of(loads(task.result)["chat"])
+        return Chat.of(loads(task.result)["chat"]), loads(batch.metadata).get("root") or media_id
 
     async def get(self, caller: Caller, media_id: str) -> MadeMedia:
         """One of the caller's; NotFound."""
@@ -92,8 +111,19 @@ class MediaJobs:
 
     async def wait(self, caller: Caller, media_id: str, seconds: float) -> MadeMedia:
         """The same as soon as it has ended, or after so many seconds."""
-        batch = await self._batch(caller, media_id)
-        return await self._shown(await self.jobs.wait(batch, seconds, lambda now: not now.tally.open))
+        await self._batch(caller, media_id)
+        await self.jobs.wait(media_id, seconds, lambda now: not now.tally.open)
+        return await self.get(caller, media_id)
+
+    async def ended(self, caller: Caller, media_id: str) -> MadeMedia:
+        """The same once it has ended, for who waits in the call itself. Busy when the process stops."""
+        async with aclosing(self.jobs.watch(media_id, awaited=True)) as changes:
+            async for _ in changes:
+                with suppress(StorageDown):  # it goes on all the same
+                    made = await self.get(caller, media_id)
+                    if made.status not in ("queued", "in_progress"):
+                        return made
+        raise self.jobs.stopping()
 
     async def page(
         self, caller: Caller, *, after: str | None, limit: int, oldest_first: bool = False
@@ -101,26 +131,15 @@ class MediaJobs:
         """The caller's behind `after`, the newest first; and whether there are more. NotFound for `after`."""
         if after:
             await self._batch(caller, after)
-        if not oldest_first:
-            found, _ = await self.jobs.store.latest(scope(caller), (self.kind,), limit + 1, after)
-            return [await self._shown(batch) for batch in found[:limit]], len(found) > limit
-        everything: list[Batch] = []
-        while True:
-            last = everything[-1].id if everything else None
-            more, _ = await self.jobs.store.latest(scope(caller), (self.kind,), PAGE, last)
-            if not more:
-                break
-            everything += more
-        everything.reverse()
-        start = next((at + 1 for at, batch in enumerate(everything) if batch.id == after), 0) if after else 0
-        return [await self._shown(one) for one in everything[start : start + limit]], len(everything) > start + limit
+        kinds, first = (self.kind,), oldest_first
+        found, _ = await self.jobs.store.latest(scope(caller), kinds, limit + 1, after or None, oldest_first=first)
+        return [await self._shown(batch) for batch in found[:limit]], len(found) > limit
 
     async def delete(self, caller: Caller, media_id: str) -> None:
         """Forget it with its file; one that is being made is given up."""
         batch = await self._batch(caller, media_id)
         await self.jobs.forget(batch)
-        keys = [key_of(batch.id, self.kind, mime) for mime in ENDINGS]
-        await self.blobs.delete(keys)
+        await self.jobs.worker.runner.forget(batch)
 
     async def stored(self, caller: Caller, media_id: str) -> MadeMedia:
         """One that is finished, with its files. NotFound, Conflict while there are none."""

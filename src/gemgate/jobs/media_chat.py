@@ -18,8 +18,6 @@ from gemgate.jobs.media import MediaJobs
 from gemgate.jobs.media_runner import key_of
 from gemgate.media import MadeMedia, MediaCall, MediaFile, MediaRequest, MusicRequest, VideoRequest
 
-WAIT: Final = 30.0
-"""Seconds of one look at how it stands."""
 MOST_INLINE: Final = 8_000_000
 """Bytes of a file that is told with its bytes, where the dialect can; a larger one is a link."""
 
@@ -70,8 +68,7 @@ async def told(
 
     link: the address of a file. Raises why there is none.
     """
-    while made.status in ("queued", "in_progress"):
-        made = await jobs.wait(caller, made.id, WAIT)
+    made = await jobs.ended(caller, made.id)
     if made.error is not None:
         raise made.error
     media = tuple([await _media(jobs, made, file, link(made, file), inline=plays) for file in made.files])

@@ -10,29 +10,29 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from gemgate.accounts import Walls
-from gemgate.batches import Batch, Checkpoint, Claim, Deferred, Done
+from gemgate.batches import Batch, Checkpoint, Claim, Deferred, Done, JobStatus
 from gemgate.caller import Caller
 from gemgate.catalog import MEDIA_CARDS, ModelCard
 from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Stalled
 from gemgate.findings import Media
-from gemgate.gateway.answer import within_walls
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.media_outcome import WORDS, media_in, media_refusal, no_access, refused
 from gemgate.gateway.prompt_request import Continuation, PromptContent, PromptRequest
 from gemgate.imaging import media_files
+from gemgate.jobs.held_chats import HeldChats
 from gemgate.jobs.journal import TaskJournal
 from gemgate.jobs.payloads import dump_sources, dumps, load_sources, loads
 from gemgate.jobs.rules import JobRules
 from gemgate.media import ENDINGS, MediaFile, MediaKind, MediaRequest, MusicRequest, VideoRequest
 from gemgate.pool.account import Account
 from gemgate.ports.blobs import BlobStore
+from gemgate.ports.jobs import JobStore
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, MediaSource, Thread
 
@@ -40,6 +40,11 @@ FOLDERS: Final[dict[MediaKind, str]] = {"video": "videos/", "music": "music/"}
 """Where their files stand in the store."""
 _ANY_LENGTH: Final = 1 << 40
 _READ: Final = 1 << 20
+_LOOKED_AT: Final = 200
+"""Videos of one key under way among which one of the same chat is looked for."""
+OPEN: Final[tuple[JobStatus, ...]] = ("queued", "processing")
+_LEFT: Final = 6 * 3600.0
+"""Seconds after which a file that came in part is nobody's any more: its process was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,11 @@ class MediaRunner:
     observer: Observer
     rules: JobRules
     folder: Path
+    store: JobStore
+
+    async def forget(self, batch: Batch) -> None:
+        """The files of one that is forgotten go with it."""
+        await self.blobs.delete([key_of(batch.id, kind_of(batch), mime) for mime in ENDINGS])
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """The facts of the stored files, or when to look again. GatewayError says why there are none."""
@@ -138,23 +148,23 @@ class MediaRunner:
         except NoAccount:
             raise
         except GatewayError as error:
-            final = error.code == f"{kind}_no_access" and not self._others_may(kind)
+            final = error.code == f"{kind}_no_access" and not self._chats(kind).others_may
             told = no_access(kind, error) if final else error
             self.observer.emit(TelemetryEvent("media.failed", data={"media": kind, "kind": told.kind}))
             if final:
                 raise told from None
             raise
 
-    def _others_may(self, kind: MediaKind) -> bool:
-        """Whether another account could be asked, now or once it is signed in."""
-        states = [account.status(kind) for account in self.gateway.pool.accounts]
-        return any(status.usable or status.state == "starting" for status in states)
+    def _chats(self, kind: MediaKind) -> HeldChats:
+        return HeldChats(self.gateway.pool, kind, WORDS[kind].zh)
 
     async def _run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         kind = kind_of(claim.batch)
         spec = MediaSpec.load(kind, claim.task.prompt, claim.batch.defaults)
         earlier = journal.earlier
         if not earlier.account:
+            if spec.source is not None and (other := await self._ahead(claim.batch)):
+                return _in_turn(self.rules.media_look, other)
             left = await self._asked(claim, journal, spec)
         elif earlier.cid:
             left = await self._looked(claim, spec, earlier)
@@ -162,16 +172,27 @@ class MediaRunner:
             raise _interrupted(kind)
         await journal.note(left.checkpoint())
         if left.media:
-            return await self._kept(claim.batch, left, left.media)
+            return await self._kept(claim, left, left.media)
         waited = self.clock.now() - left.since
         if waited > self.rules.media_patience:
-            if left.text:
-                raise refused(kind, left.text)
-            raise _late(kind, self.rules.media_patience)
+            raise _late(kind, self.rules.media_patience, left.text)
         return Deferred(
             self.rules.media_look + waited / 20, False, f"{kind}_in_progress",
             f"Google is making the {WORDS[kind].one}", f"Google 正在生成{WORDS[kind].zh}", journal.checkpoint,
         )  # fmt: skip
+
+    async def _ahead(self, batch: Batch) -> str:
+        """Id of an older video that is being made in the same chat, "" for none: of two at once neither could be told
+        from the other, and at Google the second takes the place of the first.
+        """
+        root = _about(batch).get("root")
+        for status in OPEN:
+            others, _ = await self.store.latest(batch.tenant, ("video",), _LOOKED_AT, status=status)
+            for one in others:
+                older = (one.created_at, one.id) < (batch.created_at, batch.id)
+                if older and root in (one.id, _about(one).get("root")):
+                    return one.id
+        return ""
 
     async def _asked(self, claim: Claim, journal: TaskJournal, spec: MediaSpec) -> _Left:
         """Send the prompt, once."""
@@ -182,11 +203,7 @@ class MediaRunner:
         content = PromptContent(spec.request.prompt, tuple(uploads))
         source, card = spec.source, card_of(claim.batch)
 
-        async def everything(continued: bool, walls: Walls) -> PromptContent:
-            if source is not None and not continued:
-                raise _without_its_account(spec.request.kind, source.account)
-            return within_walls(content, walls)
-
+        everything = self._chats(spec.request.kind).turn(content, source.account if source else None)
         continues = None
         if source is not None:
             thread = Thread(source.thread, source.turns)
@@ -221,12 +238,13 @@ class MediaRunner:
 
     async def _looked(self, claim: Claim, spec: MediaSpec, earlier: Checkpoint) -> _Left:
         """What the chat holds by now; nothing is sent."""
-        account = self._account(spec.request.kind, earlier)
+        account = self._chats(spec.request.kind).account(earlier.account, earlier.identity)
         left = self._left(claim, spec, earlier, account)
         pieces = await account.upstream.read_chat(earlier.cid)
         said = next((piece for piece in pieces or () if isinstance(piece, Completed)), None)
-        if said is None or (spec.source is not None and said.thread.metadata[1] == spec.source.rid):
-            return left  # the turn before: ours is not stored yet
+        turn = said.thread.metadata[1] if said is not None else None
+        if said is None or (left.chat.rid and turn != left.chat.rid) or (spec.source and turn == spec.source.rid):
+            return left  # another turn: ours is not stored yet
         thread = left.chat.thread if left.chat.rid else said.thread.metadata
         chat = Chat(left.chat.account, left.chat.identity, left.chat.offer, thread, left.chat.turns)
         kind = spec.request.kind
@@ -235,21 +253,6 @@ class MediaRunner:
             raise refused(kind, said.text)
         return _Left(chat, left.since, media, said.text)
 
-    def _account(self, kind: MediaKind, earlier: Checkpoint) -> Account:
-        """The account that has the chat, signed in as it was. NoAccount until it is there."""
-        account = self.gateway.pool.account(earlier.account)
-        if account is None or not account.is_open:
-            raise _without_its_account(kind, earlier.account)
-        if account.identity != earlier.identity:
-            raise Broken(
-                f"The account {earlier.account} is another Google account now: the chat of the {WORDS[kind].one} "
-                "cannot be read",
-                f"账号 {earlier.account} 已换成其他 Google 账号，无法读取该{WORDS[kind].zh}的对话",
-                generated="maybe",
-                code=f"{kind}_lost",
-            )
-        return account
-
     def _left(self, claim: Claim, spec: MediaSpec, earlier: Checkpoint, account: Account) -> _Left:
         if earlier.image:
             kept = json.loads(earlier.image)
@@ -257,20 +260,20 @@ class MediaRunner:
         offer = card_of(claim.batch).offer(account.models)
         turns = spec.source.turns + 1 if spec.source else 1
         chat = Chat(earlier.account, earlier.identity, offer.id if offer else "", (earlier.cid,), turns)
-        return _Left(chat, claim.batch.started_at or self.clock.now())
+        return _Left(chat, self.clock.now())  # when it left is not known: it may have waited long for an account
 
-    async def _kept(self, batch: Batch, left: _Left, media: tuple[Media, ...]) -> Done:
+    async def _kept(self, claim: Claim, left: _Left, media: tuple[Media, ...]) -> Done:
         """Fetch the files, measure them, store them."""
-        kind = kind_of(batch)
-        account = self._account(kind, left.checkpoint())
+        kind = kind_of(claim.batch)
+        account = self._chats(kind).account(left.chat.account, left.chat.identity)
         if not isinstance(account.upstream, MediaSource):
-            raise _without_its_account(kind, account.name)
+            raise self._chats(kind).away(account.name)
         began = self.clock.monotonic()
-        await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(_made_ready, self.folder, self.clock.now() - _LEFT)
         files: dict[str, MediaFile] = {}
         try:
             for one in media:
-                file = await self._stored(batch, account.upstream, one)
+                file = await self._stored(claim, account.upstream, one)
                 files.setdefault(file.mime, file)
         except GatewayError as error:
             raise error.with_(generated="maybe") from None
@@ -282,17 +285,34 @@ class MediaRunner:
         self.observer.emit(TelemetryEvent("media.delivered", data=told))
         return Done(dumps({"files": [asdict(file) for file in files.values()], "chat": asdict(left.chat)}))
 
-    async def _stored(self, batch: Batch, source: MediaSource, media: Media) -> MediaFile:
-        """One file: fetched to disk, measured, and stored as what it is."""
-        kind = kind_of(batch)
-        path = self.folder / f"{batch.id}.part"
+    async def _stored(self, claim: Claim, source: MediaSource, media: Media) -> MediaFile:
+        """One file: fetched to disk, measured, and stored as what it is. Its storing is over before this returns,
+        whatever happens: who then forgets the batch knows what there is.
+        """
+        kind = kind_of(claim.batch)
+        path = self.folder / f"{claim.task.id}.{claim.task.attempt}.part"
         try:
             size = await source.fetch_media(media, path)
             file = await asyncio.to_thread(_measured, kind, path, size)
-            await self.blobs.put_file(key_of(batch.id, kind, file.mime), path, file.mime)
+            storing = asyncio.ensure_future(
+                self.blobs.put_file(key_of(claim.batch.id, kind, file.mime), path, file.mime)
+            )
+            try:
+                await asyncio.shield(storing)
+            finally:
+                await asyncio.wait({storing})
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
         return file
+
+
+def _made_ready(folder: Path, before: float) -> None:
+    """The folder, without what killed processes left in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.part"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _measured(kind: MediaKind, path: Path, size: int) -> MediaFile:
@@ -325,6 +345,14 @@ def _about(batch: Batch) -> dict[str, Any]:
     return about
 
 
+def _in_turn(after: float, other: str) -> Deferred:
+    return Deferred(
+        after, False, "video_in_turn",
+        f"The video {other}, which goes on in the same chat, is made first",
+        f"同一对话中的视频 {other} 会先完成",
+    )  # fmt: skip
+
+
 def _interrupted(kind: MediaKind) -> Interrupted:
     words = WORDS[kind]
     return Interrupted(
@@ -336,20 +364,13 @@ def _interrupted(kind: MediaKind) -> Interrupted:
     )
 
 
-def _late(kind: MediaKind, seconds: float) -> Stalled:
-    words = WORDS[kind]
+def _late(kind: MediaKind, seconds: float, said: str) -> Stalled:
+    """What Google said last need be no refusal: it says at once that it is making one."""
+    words, shown = WORDS[kind], said.strip()[:300]
     return Stalled(
-        f"Google made no {words.one} within {seconds:g} seconds",
-        f"Google 在 {seconds:g} 秒内没有完成{words.zh}",
+        f"Google made no {words.one} within {seconds:g} seconds" + (f"; its last words: {shown}" if shown else ""),
+        f"Google 在 {seconds:g} 秒内没有完成{words.zh}" + (f"；最后的回答：{shown}" if shown else ""),
         generated="maybe",
         code=f"{kind}_timeout",
-    )
-
-
-def _without_its_account(kind: MediaKind, name: str) -> NoAccount:
-    return NoAccount(
-        f"The account {name}, which has the chat of the {WORDS[kind].one}, is not signed in",
-        f"持有该{WORDS[kind].zh}对话的账号 {name} 尚未登录",
-        retry_after=5.0,
-        code="no_account",
+        quoted=shown,
     )

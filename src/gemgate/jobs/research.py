@@ -15,11 +15,10 @@ from gemgate.caller import Caller, Quota
 from gemgate.catalog import RESEARCH
 from gemgate.dialects.research import ResearchCall
 from gemgate.errors import BadRequest, Conflict, GatewayError
-from gemgate.jobs.answers import AnswerOrder, Answers, is_open
-from gemgate.jobs.batches import WINDOW, Jobs, Submitter, digest_of, scope
+from gemgate.jobs.answers import AnswerKind, AnswerOrder, Answers, is_open
+from gemgate.jobs.batches import WINDOW, Jobs, Submitter, digest_of
 from gemgate.jobs.payloads import dumps, loads
 from gemgate.jobs.research_place import ResearchPlace
-from gemgate.jobs.research_runner import file_id
 from gemgate.offload import offload
 from gemgate.ports.upstream import Researcher
 
@@ -103,7 +102,7 @@ class Researches:
         """
         if not previous:
             return None
-        batch = await self._jobs.store.get(scope(caller), previous)
+        batch = await self._jobs.store.get(caller.tenant, previous)
         if batch is None or batch.kind != "research":
             return None
         task = await self.answers.task(batch)
@@ -131,13 +130,15 @@ class Researches:
             if isinstance(account.upstream, Researcher):
                 await account.upstream.stop_chat(left.cid)
 
-    async def forgotten(self, batch: Batch) -> None:
-        """One is about to be forgotten: Google stops, and its document goes with it."""
-        if is_open(batch):
+    async def forget(self, caller: Caller, answer_id: str, kind: AnswerKind) -> bool:
+        """As `Answers.forget`; of a research Google stops, and its document goes with it."""
+        batch = await self.answers.find(caller, answer_id, kind)
+        if batch is not None and is_open(batch):
             await self.stop(batch.id)
-        file = await self._jobs.files.get(file_id(batch.id), batch.tenant) if batch.kind == "research" else None
-        if file is not None:
-            await self._jobs.files.delete(file)
+        known = await self.answers.forget(caller, answer_id, kind)
+        if batch is not None:
+            await self._jobs.worker.runner.forget(batch)
+        return known
 
 
 def _plan_used() -> Conflict:

@@ -7,24 +7,23 @@ looked for, in its chat or in the list of chats, and never sent again.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gemgate.accounts import Walls
-from gemgate.batches import Claim, Deferred, Done
+from gemgate.batches import Batch, Claim, Deferred, Done
 from gemgate.caller import Caller
 from gemgate.catalog import RESEARCH
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Refused, Spent, Stalled, TooLarge
 from gemgate.files import StoredFile
-from gemgate.gateway.answer import within_walls
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.prompt_request import PromptContent, PromptRequest
 from gemgate.gateway.research_outcome import none_left, refused, research_refusal
 from gemgate.jobs.event_log import EventLog
+from gemgate.jobs.held_chats import HeldChats
 from gemgate.jobs.journal import TaskJournal
 from gemgate.jobs.payloads import dumps, loads
 from gemgate.jobs.research_place import Phase, ResearchPlace, ResearchSpec, TurnJournal
@@ -32,6 +31,7 @@ from gemgate.jobs.research_story import Story
 from gemgate.jobs.rules import JobRules
 from gemgate.pool.account import Account
 from gemgate.ports.files import FileStore
+from gemgate.ports.history import ChatLedger
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, Researcher
 from gemgate.research import ResearchPlan, ResearchReport, ResearchState, ResearchTurn
@@ -50,6 +50,13 @@ class ResearchRunner:
     clock: Clock
     observer: Observer
     rules: JobRules
+    ledger: ChatLedger
+    _finding: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def forget(self, batch: Batch) -> None:
+        """The document of one that is forgotten goes with it."""
+        if (file := await self.files.get(file_id(batch.id), batch.tenant)) is not None:
+            await self.files.delete(file)
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """Where the plan or the report is, or when to look again. GatewayError says why there is none."""
@@ -58,7 +65,7 @@ class ResearchRunner:
         except GatewayError as error:
             begun = bool((journal.checkpoint or journal.earlier).image)  # then its account is the only one
             spent = isinstance(error, Spent) or (isinstance(error, NoAccount) and error.quota and not begun)
-            final = spent and (begun or not self._others_may())
+            final = spent and (begun or not self._chats.others_may)
             if isinstance(error, NoAccount) and not final:
                 raise
             told = none_left(error, self._reset_of(error)) if final else error
@@ -73,25 +80,24 @@ class ResearchRunner:
             return rfc3339(error.resets_at) if error.resets_at else ""
         return rfc3339(self.clock.now() + error.retry_after) if error.retry_after else ""
 
-    def _others_may(self) -> bool:
-        """Whether another account could be asked, now or once it is signed in."""
-        states = [account.status("research") for account in self.gateway.pool.accounts]
-        return any(status.usable or status.state == "starting" for status in states)
+    @property
+    def _chats(self) -> HeldChats:
+        return HeldChats(self.gateway.pool, "research", "研究")
 
     async def _run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """One step after the other, as far as they go now."""
         spec = ResearchSpec.of(claim.batch, claim.task.prompt)
         story = await Story.of(self.log, claim, self.clock)
-        place = ResearchPlace.of(journal.earlier, claim.batch.started_at or self.clock.now())
+        place = ResearchPlace.of(journal.earlier, self.clock.now())
         place = place or (replace(spec.source, phase="source") if spec.source else None)
         if place is None or (place.phase == "source" and spec.plans):
             place, plan = await self._plan(claim, journal, spec, place)
         elif place.phase == "planning":
-            place, plan = await self._find_plan(spec, place)
+            place, plan = await self._find_plan(claim, journal, spec, place)
         else:
             plan = None
         if place.phase == "planning":
-            return await self._later(journal, place)
+            return self._later(place)
         await story.began(RESEARCH.web, place.account)
         if plan is not None:
             await journal.note(place.checkpoint())
@@ -101,7 +107,7 @@ class ResearchRunner:
                 return Done(dumps({"plan": place.dump(), "reason": "stop"}))
             await story.planned(plan)
         elif spec.plans and place.phase == "planned":
-            _, plan = await self._find_plan(spec, replace(place, thread=(place.cid,)))
+            _, plan = await self._find_plan(claim, journal, spec, replace(place, thread=(place.cid,)))
             await story.ends_with_plan(plan or _gone())
             return Done(dumps({"plan": place.dump(), "reason": "stop"}))
         if place.phase in ("source", "planned"):
@@ -113,21 +119,19 @@ class ResearchRunner:
             if state.report is not None:
                 return await self._kept(claim, story, place, state.report)
         await story.appender.finish()
-        return await self._later(journal, place)
+        return self._later(place)
 
-    async def _later(self, journal: TaskJournal, place: ResearchPlace) -> Deferred:
+    def _later(self, place: ResearchPlace) -> Deferred:
         """Look again, soon at first and the less often the longer it takes. Says when it has taken too long."""
         waited = max(0.0, self.clock.now() - place.since)
         if place.phase in ("planning", "starting") and waited > self.rules.research_doubt:
             raise _interrupted(place.phase)
         if waited > self.rules.research_patience:
             raise _late(self.rules.research_patience)
-        if place.cid:
-            await journal.note(place.checkpoint())
         look = self.rules.research_look
         return Deferred(
             min(look, look / 5 + waited) + waited / 20, False, "research_in_progress",
-            "Google is doing the research", "Google 正在进行研究", journal.checkpoint,
+            "Google is doing the research", "Google 正在进行研究", place.checkpoint(),
         )  # fmt: skip
 
     # The two turns
@@ -157,7 +161,7 @@ class ResearchRunner:
         request_id = loads(claim.batch.metadata)["request_id"]
         caller = Caller(tenant=claim.batch.tenant, client="research", request_id=request_id)
         request = PromptRequest(
-            RESEARCH, caller, ("research",), _only_in_its_chat(text, before),
+            RESEARCH, caller, ("research",), self._chats.turn(PromptContent(text), before.account if before else None),
             continues=before.continuation() if before else None, replay=_ANY_LENGTH if before else 0,
             exact=True, research=turn, journal=TurnJournal(journal, before, phase, self.clock.now()),
         )  # fmt: skip
@@ -184,12 +188,19 @@ class ResearchRunner:
 
     # Looking
 
-    async def _find_plan(self, spec: ResearchSpec, place: ResearchPlace) -> tuple[ResearchPlace, ResearchPlan | None]:
+    async def _find_plan(
+        self, claim: Claim, journal: TaskJournal, spec: ResearchSpec, place: ResearchPlace
+    ) -> tuple[ResearchPlace, ResearchPlan | None]:
         """The plan that a turn asked for which may have left; None while it is not there."""
         account, researcher = self._account(place)
-        cid = place.cid or await researcher.find_chat(spec.prompt, place.since)
-        state = await researcher.read_research(cid) if cid else None
-        place = replace(place, thread=place.thread if place.cid else (cid,))
+        if not place.cid:
+            async with self._finding:  # two of the same words each have a chat of their own
+                chats = await researcher.find_chats(spec.prompt, claim.batch.started_at)
+                known = await self.ledger.made(chats)
+                place = replace(place, thread=(next((cid for cid in chats if cid not in known), ""),))
+                if place.cid:
+                    await journal.note(place.checkpoint())
+        state = await researcher.read_research(place.cid) if place.cid else None
         if state is None or not state.whole or state.thread[1] == place.rid:
             return place, None
         if state.plan is None:
@@ -214,17 +225,10 @@ class ResearchRunner:
         return place, state
 
     def _account(self, place: ResearchPlace) -> tuple[Account, Researcher]:
-        """The account that has the chat, signed in as it was. NoAccount until it is there."""
-        account = self.gateway.pool.account(place.account)
-        if account is None or not account.is_open or not isinstance(account.upstream, Researcher):
-            raise _without_its_account(place.account)
-        if account.identity != place.identity:
-            raise Broken(
-                f"The account {place.account} is another Google account now: the chat of the research cannot be read",
-                f"账号 {place.account} 已换成其他 Google 账号，无法读取该研究的对话",
-                generated="maybe",
-                code="research_lost",
-            )
+        """The account that has the chat. NoAccount, Broken."""
+        account = self._chats.account(place.account, place.identity)
+        if not isinstance(account.upstream, Researcher):
+            raise self._chats.away(place.account)
         return account, account.upstream
 
     async def _kept(self, claim: Claim, story: Story, place: ResearchPlace, report: ResearchReport) -> Done:
@@ -241,13 +245,13 @@ class ResearchRunner:
             purpose="assistants_output",
             created_at=self.clock.now(),
         )
+        await story.ends_with_report(report)  # first: of one that was given up meanwhile nothing is kept
         kept = True
         try:
             if await self.files.get(file.id, batch.tenant) is None:
                 await self.files.add(file, data)
         except TooLarge:
             kept = False  # the key has no room for it; the report is told all the same
-        await story.ends_with_report(report)
         self._delivered("report", place)
         facts = {"id": file.id, "name": file.name, "bytes": file.bytes, "sha256": digest} if kept else None
         return Done(dumps({"file": facts, "place": place.dump(), "reason": "stop"}))
@@ -266,18 +270,6 @@ def _offer(account: Account) -> str:
     """Id of the model that a research is asked of."""
     offer = RESEARCH.offer(account.models)
     return offer.id if offer else ""
-
-
-def _only_in_its_chat(text: str, before: ResearchPlace | None) -> Callable[[bool, Walls], Awaitable[PromptContent]]:
-    """The turn's words; one behind another is nothing without its chat."""
-    content = PromptContent(text)
-
-    async def told(continued: bool, walls: Walls) -> PromptContent:
-        if before is not None and not continued:
-            raise _without_its_account(before.account)
-        return within_walls(content, walls)
-
-    return told
 
 
 def _interrupted(phase: Phase) -> Interrupted:
@@ -306,13 +298,4 @@ def _late(seconds: float) -> Stalled:
         f"Google 在 {seconds:g} 秒内没有完成报告",
         generated="maybe",
         code="research_timeout",
-    )
-
-
-def _without_its_account(name: str) -> NoAccount:
-    return NoAccount(
-        f"The account {name}, which has the chat of the research, is not signed in",
-        f"持有该研究对话的账号 {name} 尚未登录",
-        retry_after=5.0,
-        code="no_account",
     )

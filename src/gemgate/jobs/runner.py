@@ -92,6 +92,14 @@ class Runner:
                 assert self.research is not None
                 return await self.research.run(claim, journal)
 
+    async def forget(self, batch: Batch) -> None:
+        """Files that only the batch leads to go with it, those of a run that ended after it was forgotten too."""
+        match batch.kind:
+            case "video" | "music" if self.media is not None:
+                await self.media.forget(batch)
+            case "research" if self.research is not None:
+                await self.research.forget(batch)
+
     async def _charge(self, claim: Claim) -> None:
         """Charge the task to the budgets, once. OverBudget; never for one whose prompt may have left before."""
         budgets, task = self.gateway.budgets, claim.task

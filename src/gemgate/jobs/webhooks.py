@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from gemgate.batches import Batch
+from gemgate.batches import Batch, BatchKind
 from gemgate.dialects import image_tasks, responses
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import GatewayError, StorageDown
@@ -29,6 +29,8 @@ from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.vault import Sealed, Vault
 from gemgate.ports.wakeup import Wakeup
 
+OPERATORS: tuple[BatchKind, ...] = ("response", "video", "music")
+"""Kinds of whose ends the address in the settings is told."""
 SENDING = 60.0
 """Seconds within which one try is over."""
 
@@ -70,7 +72,7 @@ class WebhookSender:
 
     async def _deliver(self, batch: Batch) -> None:
         hook, why = batch.hook, ""
-        sender = self.own_sender if batch.told_as == "response" else self.sender
+        sender = self.own_sender if batch.told_as in OPERATORS else self.sender
         try:
             async with asyncio.timeout(SENDING / 2):
                 status = await sender.post(hook.url, *await self._message(batch))
@@ -86,7 +88,7 @@ class WebhookSender:
             hook = replace(hook, at=self.clock.now() + self.rules.hooks[hook.tries], tries=hook.tries + 1)
         else:
             hook = replace(hook, at=0.0, tries=hook.tries + 1, outcome=f"given up: {why}"[:300])
-        await self.store.hook_told(batch.id, hook)
+        await self.store.hook_told(batch, hook)
         data: dict[str, str | int | float | bool | None] = {"batch": batch.id, "tries": hook.tries, "why": why}
         self.observer.emit(TelemetryEvent("webhook.failed" if why else "webhook.delivered", data=data))
 
@@ -110,7 +112,13 @@ class WebhookSender:
         match batch.told_as:
             case "response":
                 tasks = await self.store.tasks(batch.id, limit=1)
-                return response_event_of(batch, loads(tasks[0].result).get("reason", "") if tasks else "")
+                reason = loads(tasks[0].result).get("reason", "") if batch.tally.done and tasks else ""
+                answered = "incomplete" if reason in responses.CUT else "completed"
+                return openai_event_of(
+                    batch, answered if batch.tally.done else "failed" if batch.tally.failed else "cancelled"
+                )
+            case "video" | "music":
+                return openai_event_of(batch, "completed" if batch.tally.done else "failed")
             case "image_call":
                 return image_task_event_of(batch)
             case _:
@@ -140,15 +148,13 @@ def event_of(batch: Batch) -> dict[str, Any]:
     }
 
 
-def response_event_of(batch: Batch, reason: str) -> dict[str, Any]:
-    """What is told of a background response: OpenAI's event, which names it and no more. reason: why it ended."""
-    answered = "incomplete" if reason in responses.CUT else "completed"
-    ended = answered if batch.tally.done else "failed" if batch.tally.failed else "cancelled"
+def openai_event_of(batch: Batch, ended: str) -> dict[str, Any]:
+    """What is told of a background response, a video or music: OpenAI's event, which names it and no more."""
     return {
-        "id": f"evt_{batch.id.removeprefix('resp_')}",
+        "id": f"evt_{batch.id.partition('_')[2]}",
         "object": "event",
         "created_at": int(batch.closed_at),
-        "type": f"response.{ended}",
+        "type": f"{batch.told_as}.{ended}",
         "data": {"id": batch.id},
     }
 

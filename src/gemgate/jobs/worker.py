@@ -11,10 +11,11 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from gemgate.accounts import Capability
-from gemgate.batches import Cancelled, Claim, Deferred, Done, Failed, Need, Released, TaskOutcome
+from gemgate.batches import Batch, Cancelled, Claim, Deferred, Done, Failed, Need, Released, TaskOutcome
 from gemgate.errors import (
     AccountError,
     Blocked,
@@ -48,8 +49,8 @@ NEEDS: Mapping[Need, Capability] = {
 }
 SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video", "music", "research")
 """Of single calls, for which somebody waits or will soon ask."""
-MAX_RUNS = 100
-"""Runs of one task after which it is given up: something in it ends the process each time."""
+MAX_LAPSES = 100
+"""Runs in a row without an end after which a task is given up: something in it ends the process each time."""
 
 RELEASE_TIMEOUT = 5.0
 """Seconds in which what was stopped must have been written down as given back."""
@@ -201,8 +202,8 @@ class Worker:
         try:
             outcome = await self._outcome(run)
             run.ended = True
-            if outcome is not None:
-                await self._settle(run, outcome)
+            if outcome is None or not await self._settle(run, outcome):
+                await self._ignore_outage(partial(self._forgotten, run.claim.batch))
         finally:
             self._runs.discard(run)
             self.touched(run.claim.batch.id)
@@ -211,8 +212,8 @@ class Worker:
     async def _outcome(self, run: _Run) -> TaskOutcome | None:
         """How the run ended; None when there is nothing to say because somebody else has the task."""
         claim = run.claim
-        if claim.task.attempt > MAX_RUNS:
-            return Failed("worker_lost", f"It ended its process {MAX_RUNS} times", f"任务已中断 {MAX_RUNS} 次", True)
+        if (lapses := claim.task.lapses) >= MAX_LAPSES:
+            return Failed("worker_lost", f"It ended its process {lapses} times", f"任务已中断 {lapses} 次", True)
         try:
             if claim.task.checkpoint.cid and self.pool.account(claim.task.checkpoint.account) is None:
                 await self.adopt()  # only with its account can be read what the task left behind
@@ -269,8 +270,13 @@ class Worker:
         accounts = [account] if account is not None else self.pool.accounts
         return any(one.is_open and one.status(ability).usable for one in accounts)
 
-    async def _settle(self, run: _Run, outcome: TaskOutcome) -> None:
-        """Write it down, however long the database is away; after that nobody else can."""
+    async def _forgotten(self, batch: Batch) -> None:
+        """A run that had lost its task: where its batch was forgotten, what it made is nobody's."""
+        if await self.store.get(None, batch.id) is None:
+            await self.runner.forget(batch)
+
+    async def _settle(self, run: _Run, outcome: TaskOutcome) -> bool:
+        """Write it down, however long the database is away; after that nobody else can. False: it had lost its task."""
         while True:
             try:
                 counted = await self.store.settle(run.claim, outcome)
@@ -292,6 +298,7 @@ class Worker:
                 self._note("task.waiting", data | {"code": code, "why": en, "after": round(after, 2), "try": counts})
             case _:
                 self._note("task.given_back", data)
+        return counted
 
     async def _beat(self) -> None:
         """Extend our leases, and let go of what is not ours any more."""

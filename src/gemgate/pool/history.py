@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from gemgate.caller import Caller
 from gemgate.errors import BadRequest, Blocked, Broken, Busy, Conflict, Forbidden, GatewayError, NotFound, SignedOut
@@ -229,6 +229,14 @@ class History:
         Begins with a check of what may be wrong with the question, so that it can still be answered with an error.
         """
         self._names(name)
+        found = self._exported(caller, place, most, name, chat_id)
+        await anext(found)
+        return cast("AsyncGenerator[Exported, None]", found)
+
+    async def _exported(
+        self, caller: Caller, place: Place | None, most: int, name: str, chat_id: str
+    ) -> AsyncGenerator[Exported | None, None]:
+        """The same, behind a first None: from then on its place among the exports is given back whatever happens."""
         if self._exports >= MOST_EXPORTS:
             raise Busy(
                 f"{MOST_EXPORTS} exports run already; try again when one has ended",
@@ -236,15 +244,11 @@ class History:
                 retry_after=60.0,
                 code="too_many_exports",
             )
-        first = await self._whole(await self.one(name, chat_id, caller)) if chat_id else None
-        await self._registry.note(caller, "history export", name, chat_id)
-        return self._exported(caller, place, most, name, first)
-
-    async def _exported(
-        self, caller: Caller, place: Place | None, most: int, name: str, only: WholeChat | None
-    ) -> AsyncGenerator[Exported, None]:
         self._exports += 1
         try:
+            only = await self._whole(await self.one(name, chat_id, caller)) if chat_id else None
+            await self._registry.note(caller, "history export", name, chat_id)
+            yield None
             if only is not None:
                 yield only
                 yield ExportEnd(None)

@@ -69,8 +69,10 @@ class JobStore(Protocol):
         limit: int,
         after: str | None = None,
         status: JobStatus | None = None,
+        *,
+        oldest_first: bool = False,
     ) -> tuple[Sequence[Batch], int]:
-        """Newest first, those older than the batch `after`, of one status or of all; with how many there are in all.
+        """Newest first, those behind the batch `after`, of one status or of all; with how many there are in all.
 
         NotFound for `after`.
         """
@@ -159,7 +161,9 @@ class JobStore(Protocol):
         """A batch whose end has to be told now; it is not due again for so many seconds."""
         ...
 
-    async def hook_told(self, batch_id: str, hook: Webhook) -> None: ...
+    async def hook_told(self, told: Batch, hook: Webhook) -> None:
+        """How that went; nothing where the batch was queued again meanwhile, and has another end to tell."""
+        ...
 
     async def at_rest(self) -> bool:
         """Whether nothing is open and nothing has to be told, and who changes that is in this process, or rarely not.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
@@ -230,8 +230,8 @@ class Researcher(Protocol):
         """How far the research of a chat has come; None while there is no such chat. Sends nothing."""
         ...
 
-    async def find_chat(self, prompt: str, since: float) -> str:
-        """The id of the chat that began with exactly this prompt at `since` (epoch seconds) or later, "" for none."""
+    async def find_chats(self, prompt: str, since: float) -> Sequence[str]:
+        """Ids of the chats that began with exactly this prompt at `since` (epoch seconds) or later."""
         ...
 
     async def stop_chat(self, cid: str) -> None:

@@ -225,7 +225,7 @@ class Settings(BaseSettings):
 
     alert_webhook_url: SecretStr | None = Field(None, description="Receives alerts as JSON")
     responses_webhook_url: SecretStr | None = Field(
-        None, description="Is told of the end of every background response, as OpenAI's webhooks are"
+        None, description="Is told of the end of every background response, video and music, as OpenAI's webhooks are"
     )
     responses_webhook_secret: SecretStr | None = Field(
         None, description="Signs what RESPONSES_WEBHOOK_URL is told (Standard Webhooks)"

@@ -26,7 +26,8 @@ LIST_QUERY: Final = {"after": "string", "limit": "integer", "order": "string"}
 
 
 def jobs_of(context: NodeContext, kind: MediaKind) -> MediaJobs:
-    return MediaJobs(context.service.jobs, context.service.blobs, kind)
+    service = context.service
+    return MediaJobs(service.jobs, service.blobs, kind, service.answers.webhook)
 
 
 async def submitted(context: NodeContext, call: MediaCall) -> MadeMedia:

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from gemgate.ports.blobs import BlobFacts, BlobStore
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 async def answer(request: Request, store: BlobStore, facts: BlobFacts, headers: dict[str, str], mime: str) -> Response:

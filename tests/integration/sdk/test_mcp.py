@@ -122,7 +122,7 @@ async def test_a_logo_comes_off_and_the_provenance_stays(gate: Served) -> None:
 
 async def test_jobs_are_started_watched_and_given_up(sim: Simulator, gate: Served) -> None:
     sim.google.reply("cat", "", image=Painting(), delay=0.3)
-    sim.google.reply("poem", "Roses are red.")
+    sim.google.reply("poem", "Roses are red.", delay=0.3)
     sim.google.reply("slow", "late", delay=20)
     async with client_of(gate) as client:
         (begun,) = await called(client, "start_job", kind="image", prompt="draw a cat")
@@ -132,9 +132,10 @@ async def test_jobs_are_started_watched_and_given_up(sim: Simulator, gate: Serve
 
         (begun,) = await called(client, "start_job", kind="answer", prompt="a poem")
         answer = json.loads(begun.text)
-        while (parts := await called(client, "job", job_id=answer["id"]))[1:] == []:
-            assert json.loads(parts[0].text)["status"] in ("queued", "in_progress")
-        assert parts[1].text == "Roses are red."
+        (now,) = await called(client, "job", job_id=answer["id"])
+        assert json.loads(now.text)["status"] in ("queued", "in_progress")
+        told, words = await called(client, "job", job_id=answer["id"], wait_seconds=20)
+        assert (json.loads(told.text)["status"], words.text) == ("completed", "Roses are red.")
 
         (begun,) = await called(client, "start_job", kind="image", prompt="a slow one")
         (gone,) = await called(client, "cancel_job", job_id=json.loads(begun.text)["id"])

@@ -101,7 +101,10 @@ class SqlConversationStore:
             self._told.set()
             return
         await self.written()
-        await self._write([_row(conversation)])
+        async with self._database.writing() as connection:
+            saved = await connection.execute(_upsert(self._database.is_sqlite, told=True), _row(conversation))
+            if saved.one_or_none() is None and conversation.thread.cid:  # the id is another tenant's, the chat is not
+                await connection.execute(made_chats.of(conversation.thread.cid, conversation.tenant))
 
     async def tend(self) -> None:
         """Write what waits, together, a moment after it came; runs for ever, and leaves nothing when it is ended."""
@@ -189,13 +192,14 @@ class SqlConversationStore:
 
 
 @functools.cache
-def _upsert(sqlite: bool) -> Executable:
-    """Built once: SQLAlchemy takes longer to build it than SQLite to carry it out."""
+def _upsert(sqlite: bool, *, told: bool = False) -> Executable:
+    """Built once: SQLAlchemy takes longer to build it than SQLite to carry it out. told: it tells ids that it wrote."""
     statement = (sqlite_insert if sqlite else postgresql.insert)(table)
     changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in ("id", "tenant", "created_at")}
     # An id belongs to the tenant who took it first; another one's row is left alone.
     own = table.c.tenant == statement.excluded.tenant
-    return statement.on_conflict_do_update(index_elements=["id"], set_=changed, where=own)
+    statement = statement.on_conflict_do_update(index_elements=["id"], set_=changed, where=own)
+    return statement.returning(table.c.id) if told else statement
 
 
 def _row(conversation: Conversation, owner: str = "", until: float = 0.0) -> _Values:

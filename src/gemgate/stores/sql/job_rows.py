@@ -84,7 +84,7 @@ def ending(outcome: TaskOutcome, number: int) -> dict[str, Any]:
                 values |= trail_columns(checkpoint)
         case Deferred(after, counts, code, en, zh, checkpoint):
             values |= {"run_after": epoch_now() + after, "code": code, "error": en, "error_zh": zh}
-            values["failures"] = task.c.failures + (1 if counts else 0)
+            values |= {"failures": task.c.failures + (1 if counts else 0), "lapses": 0}
             if checkpoint is not None:
                 values |= trail_columns(checkpoint)
         case Released():
@@ -101,6 +101,7 @@ def anew(head_start: float) -> dict[str, Any]:
     return {
         "status": "queued",
         "failures": 0,
+        "lapses": 0,
         "run_after": epoch_now() + head_start if head_start else 0.0,
         "settled": 0,
         "finished_at": 0.0,
@@ -110,6 +111,7 @@ def anew(head_start: float) -> dict[str, Any]:
         "retryable": False,
         "account": case((task.c.cid == "", ""), else_=task.c.account),
         "identity": case((task.c.cid == "", ""), else_=task.c.identity),
+        "picture": case((task.c.cid == "", ""), else_=task.c.picture),
     }
 
 
@@ -176,6 +178,7 @@ def task_of(row: Row[Any]) -> Task:
         status=row.status,
         attempt=row.attempt,
         failures=row.failures,
+        lapses=row.lapses,
         run_after=row.run_after,
         checkpoint=Checkpoint(row.account, row.identity, row.cid, row.picture, row.part),
         result=row.result,

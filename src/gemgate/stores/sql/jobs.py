@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -157,8 +158,11 @@ class SqlJobStore:
         limit: int,
         after: str | None = None,
         status: JobStatus | None = None,
+        *,
+        oldest_first: bool = False,
     ) -> tuple[Sequence[Batch], int]:
-        order = (batch.c.created_at.desc(), batch.c.id.desc())
+        age = (batch.c.created_at, batch.c.id)
+        order = age if oldest_first else tuple(column.desc() for column in age)
         wanted = and_(batch.c.kind.in_(kinds), *([standing() == status] if status else []))
         page = owned(select(batch).where(wanted).order_by(*order).limit(limit), tenant)
         total = owned(select(func.count()).select_from(batch).where(wanted), tenant)
@@ -168,11 +172,8 @@ class SqlJobStore:
                 row = (await connection.execute(place)).one_or_none()
                 if row is None:
                     raise NotFound(f"There is no batch {after[:100]}", f"批次 {after[:100]} 不存在", param="after")
-                older = or_(
-                    batch.c.created_at < row.created_at,
-                    and_(batch.c.created_at == row.created_at, batch.c.id < row.id),
-                )
-                page = page.where(older)
+                at = tuple_(literal(row.created_at), literal(row.id))
+                page = page.where(tuple_(*age) > at if oldest_first else tuple_(*age) < at)
             rows = [batch_of(row) for row in await connection.execute(page)]
             return rows, int((await connection.execute(total)).scalar_one())
 
@@ -339,8 +340,7 @@ class SqlJobStore:
                 status: TaskStatus = "cancelled" if row.state in GIVEN_UP else "queued"
                 change = update(task).where(task.c.batch == batch_id, which)
                 values: dict[str, Any] = {"status": status, "lease_owner": "", "run_after": epoch_now()}
-                if status == "cancelled":
-                    values["finished_at"] = epoch_now()
+                values |= {"finished_at": epoch_now()} if status == "cancelled" else {"lapses": task.c.lapses + 1}
                 freed = await connection.execute(change.values(values))
                 if freed.rowcount:
                     await connection.execute(moved(batch_id, status, freed.rowcount))
@@ -438,8 +438,8 @@ class SqlJobStore:
             row = (await connection.execute(take.returning(*batch.c))).one_or_none()
         return batch_of(row) if row else None
 
-    async def hook_told(self, batch_id: str, hook: Webhook) -> None:
-        change = update(batch).where(batch.c.id == batch_id)
+    async def hook_told(self, told: Batch, hook: Webhook) -> None:
+        change = update(batch).where(batch.c.id == told.id, batch.c.closed_at == told.closed_at)
         change = change.values(hook_tries=hook.tries, hook_at=hook.at, hook_outcome=hook.outcome)
         async with self._database.writing() as connection:
             await connection.execute(change)

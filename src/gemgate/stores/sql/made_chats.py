@@ -5,9 +5,15 @@ Each statement is carried out in the transaction that forgets the rows.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ColumnElement, Insert, Select, Table, exists, func, insert, not_, select
+from sqlalchemy import Column, ColumnElement, Insert, Select, Table, exists, func, insert, literal, not_, select
 
 from gemgate.stores.sql.schema import batch, chat_made, conversation, task
+
+
+def of(cid: str, tenant: str) -> Insert:
+    """Keep one chat, unless it is known."""
+    one = select(literal(cid), literal(tenant)).where(not_(exists().where(chat_made.c.cid == cid)))
+    return insert(chat_made).from_select(["cid", "tenant"], one)
 
 
 def of_batches(forgotten: ColumnElement[bool]) -> Insert:

@@ -335,6 +335,7 @@ task = Table(
     Column("status", Text, nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
+    Column("lapses", Integer, nullable=False, server_default="0", comment="Runs in a row that ended without a word"),
     Column("run_after", Double, nullable=False, server_default="0"),
     Column("lease_owner", Text, nullable=False, server_default=""),
     Column("lease_until", Double, nullable=False, server_default="0"),

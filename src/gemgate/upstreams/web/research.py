@@ -57,8 +57,9 @@ async def read(client: HardenedClient, cid: str) -> ResearchState | None:
     )
 
 
-async def find(client: HardenedClient, prompt: str, since: float) -> str:
-    """The id of the chat that began with this prompt, "" for none."""
+async def find(client: HardenedClient, prompt: str, since: float) -> list[str]:
+    """Ids of the chats that began with this prompt, last changed first."""
+    found: list[str] = []
     for pinned in (0, 1):
         rows = at(await client.rpc(GRPC.LIST_CONVERSATIONS, [_CHATS, None, [pinned, None, 1]]), [2])
         for row in rows if isinstance(rows, list) else ():
@@ -68,8 +69,8 @@ async def find(client: HardenedClient, prompt: str, since: float) -> str:
             asked = [cid, _TURNS, None, 1, [1], [4], None, 1]
             turns = at(await client.rpc(GRPC.LIST_CONVERSATION_TURNS, asked), [0])
             if turns and at(turns, [-1, 2, 0, 0]) == prompt:
-                return cid
-    return ""
+                found.append(cid)
+    return found
 
 
 async def stop(client: HardenedClient, rpcid: str, cid: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from itertools import chain, repeat
 from pathlib import Path
@@ -414,7 +414,7 @@ class WebUpstream:
         async with self._using() as client:
             return await self._call(research.read(client, cid))
 
-    async def find_chat(self, prompt: str, since: float) -> str:
+    async def find_chats(self, prompt: str, since: float) -> Sequence[str]:
         async with self._using() as client:
             return await self._call(research.find(client, prompt, since))
 

@@ -275,7 +275,7 @@ def _place(job_id: str) -> str:
 
 async def _job(api: Api, job_id: str, wait: int) -> Content:
     path = _place(job_id)
-    told = await api.ask("GET", path + (f"?wait={wait}" if wait and "/responses/" not in path else ""))
+    told = await api.ask("GET", path + (f"?wait={wait}" if wait else ""))
     if told.get("object") == "response":
         words = _words(told) if told["status"] == "completed" else ""
         facts = {"id": job_id, "status": told["status"], "error": told.get("error")}

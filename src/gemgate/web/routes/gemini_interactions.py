@@ -118,9 +118,7 @@ async def get(context: NodeContext) -> Response:
 async def delete(context: NodeContext) -> Response:
     """Forget an interaction; one under way in the background ends"""
     interaction_id = context.request.path_params["interaction_id"]
-    if (batch := await _in_background(context)) is not None:
-        await context.service.researches.forgotten(batch)
-    if not await context.service.answers.forget(context.caller, interaction_id, KIND):
+    if not await context.service.researches.forget(context.caller, interaction_id, KIND):
         found = await _owned(context)
         await context.service.interactions.delete(found.id, context.caller.tenant)
     return json_response({})

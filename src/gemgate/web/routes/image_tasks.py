@@ -37,13 +37,15 @@ async def get(context: NodeContext) -> Response:
 
     With `Accept: text/event-stream` as events until its end. The result is the answer that the call would have had.
     """
-    batch = await calls_of(context).get(context.caller, context.request.path_params["task_id"])
+    calls, task_id = calls_of(context), context.request.path_params["task_id"]
+    batch = await calls.get(context.caller, task_id)
     seconds = whole_number(context.request, "wait", 0, least=0, most=LONGEST_WAIT)
     if "text/event-stream" in context.request.headers.get("accept", ""):
         return await sse.answer(context.request, _events(context, batch), lambda: HEARTBEAT, sse.Opened(), {})
     if seconds:
-        ended = context.service.jobs.wait(batch, seconds, lambda now: _task(context, now).has_ended)
-        batch = await cancel_on_disconnect(context.request.receive, ended)
+        ended = context.service.jobs.wait(task_id, seconds, lambda now: _task(context, now).has_ended)
+        await cancel_on_disconnect(context.request.receive, ended)
+        batch = await calls.get(context.caller, task_id)
     return large_json_response(await _view(context, batch))
 
 

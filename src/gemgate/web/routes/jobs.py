@@ -23,6 +23,7 @@ from gemgate.jobs.media_runner import kind_of
 from gemgate.jobs.payloads import loads
 from gemgate.media import MEDIA_KINDS
 from gemgate.web.context import NodeContext
+from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.forecasts import told
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.media_routes import PATHS
@@ -71,7 +72,9 @@ async def one(context: NodeContext) -> Response:
     seconds = whole_number(context.request, "wait", 0, least=0, most=MOST_SECONDS)
     if seconds and not batch.closed_at:
         before = batch
-        batch = await context.service.jobs.wait(batch, seconds, lambda now: now != before)
+        changed = context.service.jobs.wait(batch.id, seconds, lambda now: now != before)
+        await cancel_on_disconnect(context.request.receive, changed)
+        batch = await _own(context)
     return json_response(await _told(context, batch))
 
 

@@ -15,7 +15,7 @@ from gemgate.dialects.table import ReadContext
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, ModelNotFound
 from gemgate.gateway.response_history import previous_messages, referenced_messages
-from gemgate.jobs.answers import AnswerKind, answer_not_found
+from gemgate.jobs.answers import AnswerKind, answer_not_found, is_open
 from gemgate.offload import offload
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
@@ -23,7 +23,9 @@ from gemgate.prompting.prefill import answered
 from gemgate.web.answers import Asked, begin, followed, in_background
 from gemgate.web.completions import collect, stream_response
 from gemgate.web.context import NodeContext
+from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response, large_json_response
+from gemgate.web.media_routes import LONGEST_WAIT
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import judged, read_body, whole_number
 from gemgate.web.research import entered
@@ -114,10 +116,13 @@ async def input_tokens(context: NodeContext) -> Response:
     "/v1/responses/{response_id}",
     "responses.get",
     group="chat",
-    query={"stream": "boolean", "starting_after": "integer"},
+    query={"stream": "boolean", "starting_after": "integer", "wait": "integer"},
 )
 async def get(context: NodeContext) -> Response:
-    """A stored response, or one in the background: as it stands, or its events from a number on"""
+    """A stored response, or one in the background: as it stands, or its events from a number on
+
+    `?wait=SECONDS` (300 at most) answers when one in the background has ended, or then.
+    """
     query, response_id = context.request.query_params, context.request.path_params["response_id"]
     batch = await context.service.answers.find(context.caller, response_id, KIND)
     streamed = query.get("stream", "").lower() in ("true", "1")
@@ -129,6 +134,10 @@ async def get(context: NodeContext) -> Response:
     if streamed:
         after = whole_number(context.request, "starting_after", -1, least=0, most=10**9)
         return await followed(context, batch, str(after))
+    if seconds := whole_number(context.request, "wait", 0, least=0, most=LONGEST_WAIT):
+        ended = context.service.jobs.wait(response_id, seconds, lambda now: not is_open(now))
+        await cancel_on_disconnect(context.request.receive, ended)
+        batch = await context.service.answers.get(context.caller, response_id, KIND)
     return large_json_response(await context.service.background.shown(batch, context.caller.language))
 
 
@@ -148,10 +157,7 @@ async def cancel(context: NodeContext) -> Response:
 async def delete(context: NodeContext) -> Response:
     """Forget a stored response; one under way in the background ends"""
     response_id = context.request.path_params["response_id"]
-    batch = await context.service.answers.find(context.caller, response_id, KIND)
-    if batch is not None:
-        await context.service.researches.forgotten(batch)
-    if not await context.service.answers.forget(context.caller, response_id, KIND):
+    if not await context.service.researches.forget(context.caller, response_id, KIND):
         await _owned(context, response_id)
         await context.service.responses.delete(response_id, context.caller.tenant)
     return json_response(responses.write_deleted(response_id))
