@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from gemgate.assembly.live_settings import LIVE
 from gemgate.settings import Settings
 from gemgate.settings.sections import in_sections
 from gemgate.telemetry.metric_specs import METERS
@@ -76,15 +77,23 @@ def settings_page() -> str:
         "# Settings\n",
         (
             "Each is an environment variable; the same name in lower case works in `gemgate.toml` and, as an option, on the "
-            "command line where a command has it. Later wins: file, `.env`, environment, option. `gemgate settings` prints what "
-            "is in force and where it came from, secrets redacted.\n"
+            "command line where a command has it. Later wins: file, `.env`, environment, option, database. `gemgate settings` "
+            "prints what is in force and where it came from, secrets redacted.\n"
+        ),
+        (
+            "Those marked *live* can be changed while gateways run, in the page's *Settings* or with `PATCH /api/settings` "
+            '(`{"settings": {"RATE_LIMIT_PER_HOUR": 100}}`; null gives one back to where it came from). Such a change stands in '
+            "the database: it counts before the rest, for every gateway and worker on that database within 5 s, and survives "
+            "restarts. The page lists who changed what, with *Undo*.\n"
         ),
     ]
     for title, mine in in_sections():
         lines += [f"## {title}\n", "| variable | default | meaning |", "|---|---|---|"]
         for name in mine:
             field = Settings.model_fields[name]
-            lines.append(f"| `{name.upper()}` | {_default(name, field)} | {_cell(field.description or '')} |")
+            lines.append(
+                f"| `{name.upper()}` | {_default(name, field)} | {_cell(field.description or '')}{' *live*' if name in LIVE else ''} |"
+            )
         lines.append("")
     return "\n".join(lines)
 

@@ -77,7 +77,6 @@ class Jobs:
     clock: Clock
     lanes: int
     elsewhere: Callable[[int], Awaitable[int]]
-    default_image_model: str
     open_per_key: int = 0
     """Tasks that one key may have open, 0 = any number."""
     planner: Planner = field(init=False)
@@ -104,7 +103,7 @@ class Jobs:
             return found
         tasks = await self._tasks(order, origin)
         admitted((await self.gateway.admit_images(order.model, origin.caller, later=True)).quota)
-        model = order.model or self.default_image_model
+        model = order.model or self.gateway.default_image_model
         lanes = await self._lanes()
         batch = Batch(
             id="",
@@ -180,7 +179,7 @@ class Jobs:
         if order.webhook[0]:
             self.webhook_sender.check(order.webhook[0])
         self._check_models(order, origin.caller)
-        common = ImageSpec(order.model or self.default_image_model, order.options)
+        common = ImageSpec(order.model or self.gateway.default_image_model, order.options)
         kept: dict[str, Stored] = {}
         return [
             TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, origin, kept))

@@ -61,8 +61,8 @@ class SqlBudgets:
     def __init__(self, database: Database, clock: Clock, overall: Budget = NO_BUDGET, each: Budget = NO_BUDGET) -> None:
         self._database = database
         self._clock = clock
-        self._overall = overall
-        self._each = each
+        self.overall = overall
+        self.each = each
         self._owner = secrets.token_hex(8)
         self._mine: dict[str, bool] = {}
         """Charges taken here and not settled, and whether an earlier run had taken them."""
@@ -132,7 +132,7 @@ class SqlBudgets:
         flights[_ALL] = sum(flights.values())
         found: dict[str | None, tuple[Left, ...]] = {}
         for whose, scope in [
-            (None, _Scope("all", _ALL, self._overall)),
+            (None, _Scope("all", _ALL, self.overall)),
             *((key, self._own(key, keys[key])) for key in keys),
         ]:
             left = [
@@ -218,11 +218,11 @@ class SqlBudgets:
         """Whose budgets a call is counted against, in the one order in which their rows are held."""
         if budget is None:
             budget = await self._budget_of(tenant)
-        scopes = [_Scope("all", _ALL, self._overall), self._own(tenant, budget)]
+        scopes = [_Scope("all", _ALL, self.overall), self._own(tenant, budget)]
         return [scope for scope in scopes if scope.budget]
 
     def _own(self, tenant: str, budget: Budget) -> _Scope:
-        return _Scope("key", _name(tenant), Budget.of({**self._each.limits, **budget.limits}))
+        return _Scope("key", _name(tenant), Budget.of({**self.each.limits, **budget.limits}))
 
     async def _budget_of(self, tenant: str) -> Budget:
         if not tenant:

@@ -76,7 +76,7 @@ class Relay:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Callable[[], Settings],
         fleet: Fleet,
         affinity: Affinity,
         limiter: Limiter,
@@ -130,7 +130,7 @@ class Relay:
     async def _read(self, passage: RelayedRequest) -> CallInfo:
         """What the call is about; counts it, once for all nodes that may be asked."""
         route, caller = passage.route, passage.caller
-        settings = self._settings
+        settings = self._settings()
         offers = self._fleet.models()
         defaults = Defaults(settings.default_model, settings.default_image_model, offers, settings.aliases())
         if passage.body is None or not call_info.needs_body(route):
@@ -270,7 +270,7 @@ class Relay:
         await passage.send({"type": "http.response.body", "body": frame, "more_body": False})
 
     def _scheme(self, request: Request) -> str:
-        public = self._settings.public_base_url
+        public = self._settings().public_base_url
         if public:
             return public.partition("://")[0]
         return "https" if context_of(request).access.is_https(request) else "http"
