@@ -1,4 +1,4 @@
-"""Settings that were changed while gateways run, on both databases: the last change counts, and only it can be undone."""
+"""Changed settings, on both databases: the last change of each counts, and only that can be undone."""
 
 from __future__ import annotations
 
