@@ -170,6 +170,7 @@ class Service(Loops):
         await self.stop()
         with suppress(StorageDown):
             await self.usage.written()
+            await self.budgets.written()
         for account in self.pool.accounts:
             await account.upstream.close()
         await self.account_registry.close()

@@ -177,7 +177,11 @@ class Gateway:
         if charge.durable:
             await self.budgets.check(caller.tenant, caller.budget, charge.cost)
             return quota
-        left = await self.budgets.take(caller.request_id, caller.tenant, caller.budget, charge.cost, at_once=True)
+        try:
+            left = await self.budgets.take(caller.request_id, caller.tenant, caller.budget, charge.cost, at_once=True)
+        except BaseException:  # its caller may be gone, and the charge be there all the same: nobody else gives it back
+            self.budgets.settle(caller.request_id, Cost(0), over=True)
+            raise
         return replace(quota, left=left) if left else quota
 
     async def chat(
