@@ -283,7 +283,8 @@ def shaky(unsure: Unsure, clock: FakeClock) -> SqlBudgets:
 
 async def test_a_charge_whose_commit_nobody_heard_of_can_be_given_back(unsure: Unsure, shaky: SqlBudgets) -> None:
     budget = Budget.parse("images_per_day=3,calls_per_day=1")
-    for charge, unsure.before, unsure.behind in (("c1", False, True), ("c2", True, False)):
+    for charge, moment in (("c1", "behind"), ("c2", "before")):
+        setattr(unsure, moment, True)
         with pytest.raises(StorageDown):
             await shaky.take(charge, "kim", budget, Cost(images=3), at_once=True)
         unsure.before = unsure.behind = False
