@@ -92,7 +92,7 @@ def settings_page() -> str:
         for name in mine:
             field = Settings.model_fields[name]
             lines.append(
-                f"| `{name.upper()}` | {_default(name, field)} | {_cell(field.description or '')}{' *live*' if name in LIVE else ''} |"
+                f"| `{name.upper()}` | {_default(name, field)} | {_cell(field.description or '')}{'. *Live*' if name in LIVE else ''} |"
             )
         lines.append("")
     return "\n".join(lines)
