@@ -36,6 +36,8 @@ _LEVELS = {
     "cookies.refused": logging.WARNING,
     "cookies.not_taken": logging.WARNING,
     "logo.moved": logging.WARNING,
+    "settings.changed": logging.INFO,
+    "settings.unread": logging.WARNING,
     "node.alive": logging.WARNING,
     "node.announced": logging.INFO,
     "node.unheard": logging.WARNING,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 from sqlalchemy import func, insert, select
@@ -20,11 +21,8 @@ class SqlSettingStore:
         self._database = database
 
     async def values(self) -> Mapping[str, str]:
-        try:
-            async with self._database.reading() as connection:
-                found = await self._newest(connection)
-        except ProgrammingError as error:
-            raise StorageDown("The database has no such table yet", "数据库中尚无该表") from error
+        async with self._reading() as connection:
+            found = await self._newest(connection)
         return {name: one.after for name, one in found.items() if one.after is not None}
 
     async def change(
@@ -49,8 +47,17 @@ class SqlSettingStore:
 
     async def changes(self, limit: int = 50) -> Sequence[SettingChange]:
         query = select(setting_change).order_by(setting_change.c.at.desc(), setting_change.c.version.desc())
-        async with self._database.reading() as connection:
+        async with self._reading() as connection:
             return [SettingChange(*row) for row in await connection.execute(query.limit(limit))]
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        """For who may come before the schema is up: the front of a fleet, `gemgate settings`."""
+        try:
+            async with self._database.reading() as connection:
+                yield connection
+        except ProgrammingError as error:
+            raise StorageDown("The database has no such table yet", "数据库中尚无该表") from error
 
     async def _newest(self, connection: AsyncConnection) -> dict[str, SettingChange]:
         last = select(setting_change.c.name, func.max(setting_change.c.version).label("version"))

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from gemgate.assembly.live_settings import LIVE
 from gemgate.dialects import wire
+from gemgate.errors import StorageDown
 from gemgate.pool.registry import actor_of
 from gemgate.ports.settings import SettingChange
 from gemgate.settings import Settings, shown
@@ -47,10 +48,14 @@ class SettingUndo(wire.Body):
     summary="Settings in force, secrets redacted, and who changed which while running",
 )
 async def settings_in_force(context: RequestContext) -> Response:
-    """`live`: PATCH takes it; `origin` is `database` for those that were changed so. The last 50 `changes`."""
-    return json_response(
-        {"settings": _rows(context), "changes": [_line(one) for one in await context.state.live.store.changes()]}
-    )
+    """`live`: PATCH takes it; `origin` is `database` for those that were changed so. The last 50 `changes`, null while
+    the database is away.
+    """
+    try:
+        changes = [_line(one) for one in await context.state.live.store.changes()]
+    except StorageDown:
+        changes = None
+    return json_response({"settings": _rows(context), "changes": changes})
 
 
 @operation(

@@ -137,7 +137,7 @@ export function Settings({ title }) {
         <${Table} caption=${title} head=${["name", "value", "origin", "about"].map((name) => t(name))}>
           ${rows.map((one) => html`<${Row} key=${one.name} one=${one} editing=${editing === one.name} onEdit=${() => setEditing(one.name)} onDone=${done} onTrouble=${setTrouble} />`)}
         <//>
-        <${Changes} lines=${data.changes} onDone=${done} onTrouble=${setTrouble} />
+        ${data.changes && html`<${Changes} lines=${data.changes} onDone=${done} onTrouble=${setTrouble} />`}
       `}
     <//>
   `;
