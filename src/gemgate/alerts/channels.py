@@ -31,10 +31,10 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is POSTed where, as JSON."""
+    """What is POSTed where, as JSON. The body of some has what of the address is a secret."""
 
     url: str = field(repr=False)
-    body: Json
+    body: Json = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
