@@ -21,7 +21,7 @@ async def test_a_caller_who_goes_while_it_is_charged_has_it_given_back() -> None
         await asyncio.Event().wait()
 
     state = await ScriptedGateway(ScriptedUpstream()).signed_in()
-    state.gateway.budgets = SimpleNamespace(  # type: ignore[assignment]
+    state.gateway.budgets = SimpleNamespace(
         take=take, settle=lambda charge, used, over: settled.append((charge, used, over))
     )
     caller = Caller(request_id="req_1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast, get_args
+from typing import get_args
 from urllib.parse import parse_qs, urlsplit
 
 from gemgate.errors import BadRequest
@@ -19,8 +19,8 @@ def parse_channels(text: str) -> tuple[tuple[ChannelKind, str], ...]:
         if not sep or kind not in KINDS:
             known = ", ".join(KINDS)
             raise BadRequest(f"needs KIND=URL with one of {known}", f"格式为 类型=地址，类型为 {known} 之一")
-        host_of(cast("ChannelKind", kind), url)
-        found.append((cast("ChannelKind", kind), url))
+        host_of(kind, url)
+        found.append((kind, url))
     return tuple(found)
 
 

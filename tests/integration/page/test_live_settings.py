@@ -133,8 +133,8 @@ async def _address_rest(gate: Served, browser: Browser, put: Put) -> None:
 
 
 def _fail(account: Account, error: Exception) -> None:
-    account.call_started("image")  # type: ignore[arg-type]
-    account.call_ended(("image",), error)  # type: ignore[arg-type]
+    account.call_started("image")
+    account.call_ended(("image",), error)
 
 
 async def _logo(gate: Served, browser: Browser, put: Put) -> None:

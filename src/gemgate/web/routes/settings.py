@@ -118,7 +118,7 @@ def _rows(context: RequestContext) -> list[dict[str, Any]]:
 
 def _control(name: str, value: Any) -> dict[str, Any]:
     """What a form needs: the kind of the value, and the value itself."""
-    kind = Settings.model_fields[name].annotation
+    kind: Any = Settings.model_fields[name].annotation
     if get_origin(kind) is Literal:
         return {"kind": "choice", "choices": list(get_args(kind)), "value": value}
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
