@@ -83,7 +83,7 @@ def settings_page() -> str:
         (
             "Those marked *live* can be changed while gateways run, in the page's *Settings* or with `PATCH /api/settings` "
             '(`{"settings": {"RATE_LIMIT_PER_HOUR": 100}}`; null gives one back to where it came from). Such a change stands in '
-            "the database: it counts before the rest, for every gateway and worker on that database within 5 s, and survives "
+            "the database: it counts before the rest, for every gateway and worker on that database within 2 s, and survives "
             "restarts. The page lists who changed what, with *Undo*.\n"
         ),
     ]

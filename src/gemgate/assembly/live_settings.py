@@ -23,7 +23,7 @@ from gemgate.settings import Settings
 from gemgate.settings.changes import with_values
 from gemgate.stores.rate_limits import MovingWindowLimiter
 
-EVERY = 5.0
+EVERY = 2.0
 """Seconds until a node has taken up what was changed on another."""
 Apply = Callable[[Any, Settings], None]
 

@@ -288,7 +288,7 @@ def _told() -> dict[str, Any]:
 async def test_other_nodes_of_the_database_take_it_up(
     sim: Simulator, locked: Callable[..., Settings], gate: Served
 ) -> None:
-    """As their loop does every 5 s on PostgreSQL; here both look at one file."""
+    """As their loop does every 2 s on PostgreSQL; here both look at one file."""
     live = type(gate.service.live)(gate.settings, gate.service.live.store, gate.service.clock, gate.service.observer)
     await gate.service.live.change({"RESERVE_PERCENT": 33}, "admin")
     assert (await live.load()).reserve_percent == 33

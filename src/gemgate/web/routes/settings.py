@@ -69,7 +69,7 @@ async def settings_in_force(context: RequestContext) -> Response:
     summary="Change settings of all gateways on this database while they run",
 )
 async def change(context: RequestContext) -> Response:
-    """All of them, or none. Other nodes have it within 5 s."""
+    """All of them, or none. Other nodes have it within 2 s."""
     body, _ = await read_with(context.request, BODY, model_reader(SettingsChange, lambda body: body))
     return await _changed(context, await context.state.live.change(body.settings, actor_of(context.caller)))
 

@@ -78,10 +78,9 @@ function Row({ one, editing, onEdit, onDone, onTrouble }) {
   return html`
     <tr>
       <th scope="row"><code>${one.name}</code></th>
-      <td class="wide">${editing ? html`<${Editor} one=${one} onDone=${onDone} onTrouble=${onTrouble} />` : html`<code>${textOf(one.value)}</code>`}
-        ${one.live && !editing && html`<div class="row">
-          <button type="button" class="quiet" aria-label=${t("change_of", { name: one.name })} onClick=${onEdit}>${t("change")}</button>
-          ${one.origin === "database" && html`<${Act} act=${giveBack} onTrouble=${onTrouble}>${t("give_back")}<//>`}</div>`}</td>
+      <td class="wide">${editing ? html`<${Editor} one=${one} onDone=${onDone} onTrouble=${onTrouble} />` : html`<div class="row"><code>${textOf(one.value)}</code>
+        ${one.live && html`<button type="button" class="quiet" aria-label=${t("change_of", { name: one.name })} onClick=${onEdit}>${t("change")}</button>`}
+        ${one.origin === "database" && html`<${Act} act=${giveBack} onTrouble=${onTrouble}>${t("give_back")}<//>`}</div>`}</td>
       <td class="nowrap">${t(one.origin)}</td><td>${one.about}</td>
     </tr>
   `;
