@@ -112,12 +112,27 @@ async def test_a_setting_that_is_changed_at_the_gateway_is_every_node_s(fleet: R
     status, told = fleet.ask("PATCH", "/api/settings", change)
     assert (status, [one["after"] for one in told["changes"]]) == (200, ["calls_per_day=0", MODEL])
     try:
-        await until(lambda: {fleet.ask("POST", "/v1/generate", said, key=KEY)[0] for _ in range(6)} == {429})
+        await until(
+            lambda: (
+                {fleet.ask("POST", "/v1/generate", said, key=KEY)[1].get("code") for _ in range(6)}
+                == {"insufficient_quota"}
+            )
+        )
     finally:
         for one in told["changes"]:
             undo = {"name": one["name"], "version": one["version"]}
             assert fleet.ask("POST", "/api/settings/undo", undo)[0] == 200
     await until(lambda: {fleet.ask("POST", "/v1/generate", said, key=KEY)[0] for _ in range(6)} == {200})
+
+
+async def test_a_key_that_has_used_its_budget_up_is_no_trouble_for_others(fleet: RunningFleet) -> None:
+    """Its refusals were taken for the nodes' own, which then got no calls of anybody for a minute."""
+    made = fleet.ask("POST", "/api/keys", {"name": "poor", "budget": {"calls_per_day": 0}})[1]["key"]
+    for _ in range(4):
+        status, headers, told = request(fleet.url, "POST", "/v1/generate", {"prompt": "hi"}, key=made)
+        assert (status, told["code"]) == (429, "insufficient_quota"), told
+        assert headers["x-gemgate-rule"] == "calls_per_day"
+    assert fleet.ask("POST", "/v1/generate", {"prompt": "hi"}, key=KEY)[0] == 200
 
 
 async def test_a_gem_is_answered_by_the_node_whose_account_has_it(fleet: RunningFleet) -> None:

@@ -25,7 +25,7 @@ from gemgate.settings import Settings
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.context import context_of
 from gemgate.web.disconnect import cancel_on_disconnect
-from gemgate.web.errors import stream_error
+from gemgate.web.errors import RULE, stream_error
 from gemgate.web.relay import call_info
 from gemgate.web.relay.body import Body
 from gemgate.web.relay.call_info import CallInfo, Defaults
@@ -195,10 +195,10 @@ class Relay:
     def _moves(self, passage: RelayedRequest, head: Head) -> bool:
         """Whether another node may do better: this one could not take the call, or does not know what it names.
 
-        An answer of our own limits names them, and would be the same everywhere.
+        A refusal by a limit of ours names it: it is the caller's own, and would be the same everywhere.
         """
         if head.status in _MOVES and head.generated == "no":
-            return "x-ratelimit-limit-requests" not in head.fields
+            return RULE not in head.fields
         if head.status != 404 or not (passage.asked.trace.ids or passage.asked.trace.account):
             return False
         if passage.route.name in IN_MEMORY:
