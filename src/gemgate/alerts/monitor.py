@@ -194,7 +194,7 @@ class AlertMonitor:
             if not incident.sent and now >= max(grace, incident.told_at + REPEAT_AFTER, incident.not_before):
                 await self._send(incident, over=False)
         elif incident.sent or incident.noted:
-            if now < max(incident.ended + RESOLVE_AFTER, incident.not_before):
+            if now < max(incident.ended + RESOLVE_AFTER, incident.not_before if incident.sent else 0.0):
                 return
             if subject.kind == "dies_soon":
                 incident.sent = incident.noted = False

@@ -332,13 +332,13 @@ async def test_what_nobody_is_told_of_is_noted_once_with_its_end() -> None:
     state = await ScriptedGateway(ScriptedUpstream()).signed_in()
     scene = Scene(state, None, ())
     scene.cool()
-    await scene.passes(7000)
+    await scene.passes(700)
     (noted,) = await scene.alerts.sent()
     assert (noted.account, noted.kind, noted.of, noted.over, noted.taken) == ("a", "cooling", "image", False, False)
     scene.alice.reset()
     await scene.passes(70)
     assert [(one.over, one.taken) for one in await scene.alerts.sent()] == [(True, False), (False, False)]
-    await scene.passes(7200)
+    await scene.passes(3700)
     assert scene.alerts._episodes == {}
     scene.task.cancel()
 
