@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from gemgate.errors import BadRequest, Unreachable
 from gemgate.files import Inline
 from gemgate.lazy_import import later
+from gemgate.ports.outbound import Posted
 
 if TYPE_CHECKING:
     import aiohttp
@@ -130,13 +131,27 @@ class _Guard:
             parts = yarl.URL(url)
             host, _ = parts.raw_host or "", parts.port
         except ValueError:
-            raise _refused(url, "it is not a URL", "不是有效的 URL") from None
+            raise self._refused(url, "it is not a URL", "不是有效的 URL") from None
         if parts.scheme not in ("http", "https") or not host:
-            raise _refused(url, "only http and https links are fetched", "仅支持 http 和 https 链接")
+            raise self._refused(url, "only http and https links are fetched", "仅支持 http 和 https 链接")
         if parts.user or parts.password:
-            raise _refused(url, "it carries a user name or password", "链接中不得包含用户名或密码")
+            raise self._refused(url, "it carries a user name or password", "链接中不得包含用户名或密码")
         if _looks_numeric(host) and not self._allowed(host):
-            raise _refused(url, "it does not point to a public address", "未指向公网地址")
+            raise self._refused(url, "it does not point to a public address", "未指向公网地址")
+
+    def _named(self, url: str) -> str:
+        """The link as it may be told: without user, query and fragment, which are where secrets stand."""
+        bare = url.partition("#")[0].partition("?")[0]
+        scheme, sep, rest = bare.partition("://")
+        host, slash, path = rest.partition("/")
+        shown = f"{scheme}{sep}{host.rpartition('@')[2]}{slash}{path}" if sep else bare
+        return shown if len(shown) <= 120 else shown[:117] + "..."
+
+    def _refused(self, url: str, why: str, zh: str) -> BadRequest:
+        shown = self._named(url)
+        return BadRequest(
+            f"The link {shown} is not used: {why}", f"无法使用链接 {shown}：{zh}", code="invalid_image_url", param="url"
+        )
 
 
 class GuardedFetcher(_Guard):
@@ -148,13 +163,13 @@ class GuardedFetcher(_Guard):
             async with self._session() as session:
                 return await self._follow(session, url, max_bytes)
         except _NotPublicError:
-            raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
+            raise self._refused(url, "it does not point to a public address", "未指向公网地址") from None
         except TimeoutError:
-            raise _refused(url, f"no answer within {self._timeout:g} s", f"{self._timeout:g} 秒内无响应") from None
+            raise self._refused(url, f"no answer within {self._timeout:g} s", f"{self._timeout:g} 秒内无响应") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if _is_not_public(error):
-                raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
-            raise _refused(url, "it cannot be fetched", "无法获取") from None
+                raise self._refused(url, "it does not point to a public address", "未指向公网地址") from None
+            raise self._refused(url, "it cannot be fetched", "无法获取") from None
 
     async def _follow(self, session: aiohttp.ClientSession, url: str, max_bytes: int) -> Inline:
         for _ in range(MAX_REDIRECTS + 1):
@@ -164,30 +179,63 @@ class GuardedFetcher(_Guard):
                     url = urljoin(url, answer.headers.get("location", ""))
                     continue
                 if answer.status != 200:
-                    raise _refused(url, f"it answers HTTP {answer.status}", f"返回 HTTP {answer.status}")
-                data = await _bounded(answer, url, max_bytes)
+                    raise self._refused(url, f"it answers HTTP {answer.status}", f"返回 HTTP {answer.status}")
+                data = await self._bounded(answer, url, max_bytes)
                 mime = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
                 return Inline(data, mime, urlsplit(url).path.rpartition("/")[2])
-        raise _refused(url, "too many redirects", "重定向次数过多")
+        raise self._refused(url, "too many redirects", "重定向次数过多")
+
+    async def _bounded(self, answer: aiohttp.ClientResponse, url: str, max_bytes: int) -> bytes:
+        if (answer.content_length or 0) > max_bytes:
+            raise self._too_large(url, max_bytes)
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in answer.content.iter_chunked(CHUNK):
+            size += len(chunk)
+            if size > max_bytes:
+                raise self._too_large(url, max_bytes)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _too_large(self, url: str, max_bytes: int) -> BadRequest:
+        size = f"{max_bytes / 1e6:g} MB"
+        return self._refused(url, f"it is larger than {size}", f"超过 {size}")
 
 
 class GuardedSender(_Guard):
-    """The port `Sender`: one POST to a public address; redirects are not followed, the answer's body is not read."""
+    """The port `Sender`: one POST to a public address; redirects are not followed."""
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    def _named(self, url: str) -> str:
+        """The host alone."""
+        try:
+            parts = yarl.URL(url)
+            return str(parts.origin()) if parts.host else "?"
+        except ValueError:
+            return "?"
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, read: int = 0) -> Posted:
         self.check(url)
         try:
             async with (
                 self._session() as session,
                 session.post(url, data=body, headers=dict(headers), allow_redirects=False) as answer,
             ):
-                return answer.status
+                return Posted(answer.status, await _beginning(answer, read))
         except _NotPublicError:
-            raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
+            raise self._refused(url, "it does not point to a public address", "未指向公网地址") from None
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             if _is_not_public(error):
-                raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
-            raise Unreachable(f"{url[:120]} cannot be reached", f"无法访问 {url[:120]}") from None
+                raise self._refused(url, "it does not point to a public address", "未指向公网地址") from None
+            named = self._named(url)
+            raise Unreachable(f"{named} cannot be reached", f"无法访问 {named}") from None
+
+
+async def _beginning(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """So many bytes of the body at most; nothing is waited for when none are wanted."""
+    found = bytearray()
+    while len(found) < most and (more := await answer.content.read(most - len(found))):
+        found += more
+    return bytes(found)
 
 
 def _is_not_public(error: BaseException) -> bool:
@@ -202,28 +250,3 @@ def _looks_numeric(host: str) -> bool:
         return True
     labels = host.rstrip(".").split(".")
     return labels[-1].isdigit() or labels[-1].lower().startswith("0x")
-
-
-async def _bounded(answer: aiohttp.ClientResponse, url: str, max_bytes: int) -> bytes:
-    if (answer.content_length or 0) > max_bytes:
-        raise _too_large(url, max_bytes)
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in answer.content.iter_chunked(CHUNK):
-        size += len(chunk)
-        if size > max_bytes:
-            raise _too_large(url, max_bytes)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _too_large(url: str, max_bytes: int) -> BadRequest:
-    size = f"{max_bytes / 1e6:g} MB"
-    return _refused(url, f"it is larger than {size}", f"超过 {size}")
-
-
-def _refused(url: str, why: str, zh: str) -> BadRequest:
-    shown = url if len(url) <= 120 else url[:117] + "..."
-    return BadRequest(
-        f"The link {shown} is not used: {why}", f"无法使用链接 {shown}：{zh}", code="invalid_image_url", param="url"
-    )

@@ -6,13 +6,15 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gemgate.caller import NO_BUDGET, Budget, Cost, Left
-from gemgate.errors import OverBudget, RateLimited
+from gemgate.errors import OverBudget, RateLimited, StorageDown
 from gemgate.ports.keys import ClientKey
 from gemgate.stores.sql import budgets as module
 from gemgate.stores.sql.budgets import SqlBudgets, seconds_left
@@ -247,3 +249,84 @@ async def test_what_is_left_is_told_without_a_call(database: Database, clock: Fa
     found = await budgets.standing(keys)
     assert [(one.name, one.remaining) for one in found["kim"]] == [("tokens_per_day", 0), ("images_per_day", 2)]
     assert [(one.name, one.remaining) for one in found[None]] == [("calls_per_month", 8), ("at_once", 2)]
+
+
+class Unsure:
+    """A database that, told so, is away before a transaction or behind its commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.before = self.behind = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        if self.before:
+            raise StorageDown("away")
+        async with self._database.writing() as connection:
+            yield connection
+        if self.behind:
+            raise StorageDown("no answer in time")
+
+
+@pytest.fixture
+def unsure(database: Database) -> Unsure:
+    return Unsure(database)
+
+
+@pytest.fixture
+def shaky(unsure: Unsure, clock: FakeClock) -> SqlBudgets:
+    return SqlBudgets(unsure, clock)  # type: ignore[arg-type]
+
+
+async def test_a_charge_whose_commit_nobody_heard_of_can_be_given_back(unsure: Unsure, shaky: SqlBudgets) -> None:
+    budget = Budget.parse("images_per_day=3,calls_per_day=1")
+    for charge, moment in (("c1", "behind"), ("c2", "before")):
+        setattr(unsure, moment, True)
+        with pytest.raises(StorageDown):
+            await shaky.take(charge, "kim", budget, Cost(images=3), at_once=True)
+        unsure.before = unsure.behind = False
+        shaky.settle(charge, Cost(0), over=True)
+        await shaky.written()
+    left = await shaky.take("c3", "kim", budget, Cost(images=3), at_once=True)
+    assert [one.remaining for one in left] == [0, 0]
+
+
+async def test_tokens_of_a_run_are_counted_once_however_its_commit_ended(unsure: Unsure, shaky: SqlBudgets) -> None:
+    """The first is told away, the second unheard of, the third comes while both wait."""
+    keys = {"kim": Budget.parse("tokens_per_day=100")}
+    await shaky.take("t1", "kim", keys["kim"], Cost(), at_once=False)
+    unsure.before = True
+    shaky.settle("t1", Cost(tokens=30), over=False)
+    with pytest.raises(StorageDown):
+        await shaky.written()
+    shaky.resume("t1")
+    shaky.settle("t1", Cost(tokens=20), over=False)
+    unsure.before, unsure.behind = False, True
+    with pytest.raises(StorageDown):
+        await shaky.written()
+    shaky.resume("t1")
+    shaky.settle("t1", Cost(tokens=5), over=True)
+    unsure.behind = False
+    assert [one.remaining for one in (await shaky.standing(keys))["kim"]] == [45]
+
+
+async def test_what_goes_on_elsewhere_is_not_remembered_for_ever(budgets: SqlBudgets) -> None:
+    for number in range(3):
+        await budgets.take(f"t{number}", "kim", IMAGES, ONE, at_once=False)
+        budgets.settle(f"t{number}", Cost(tokens=1), over=False)
+    await budgets.written()
+    assert budgets._mine == {}
+
+
+async def test_written_waits_for_what_another_is_writing(budgets: SqlBudgets, database: Database) -> None:
+    """Else a call could be refused for images that were given back before it came."""
+    await budgets.take("c1", "kim", IMAGES, Cost(images=3), at_once=True)
+    budgets.settle("c1", Cost(), over=True)
+    writing = asyncio.create_task(budgets.written())
+    await asyncio.sleep(0)
+    await budgets.written()
+    assert writing.done()
+    await writing

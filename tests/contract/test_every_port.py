@@ -36,6 +36,7 @@ SUITES = {
     "ResponseStore": "response_store",
     "PairingStore": "pairing_store",
     "Sender": "outbound",
+    "SettingStore": "setting_store",
     "Upstream": "upstream",
     "WindowStore": "window_store",
     "UsageStore": "usage_store",

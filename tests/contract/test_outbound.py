@@ -11,6 +11,7 @@ from aiohttp import web
 
 from gemgate.errors import BadRequest, Unreachable
 from gemgate.outbound import GuardedFetcher, GuardedSender, is_public
+from gemgate.ports.outbound import Posted
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ async def test_what_is_sent_arrives_with_its_headers_and_the_status_comes_back(s
 
     async def hear(request: web.Request) -> web.Response:
         heard.append((await request.read(), request.headers["X-Signature"], request.method))
-        return web.Response(status=202)
+        return web.Response(status=202, body=b"x" * 100_000)
 
     app = web.Application()
     app.router.add_post("/hook", hear)
@@ -172,14 +173,29 @@ async def test_what_is_sent_arrives_with_its_headers_and_the_status_comes_back(s
     await web.SockSite(runner, sock).start()
     url = f"http://127.0.0.1:{sock.getsockname()[1]}/hook"
     sender.check(url)
-    assert await sender.post(url, b'{"done": true}', {"X-Signature": "abc"}) == 202
-    assert await sender.post(url + "/elsewhere", b"", {}) == 404
+    assert await sender.post(url, b'{"done": true}', {"X-Signature": "abc"}) == Posted(202)
+    assert (await sender.post(url + "/elsewhere", b"", {})).status == 404
     assert heard == [(b'{"done": true}', "abc", "POST")]
+    assert (await sender.post(url, b"", {"X-Signature": "abc"}, read=10)).body == b"x" * 10
     await runner.cleanup()
-    with pytest.raises(Unreachable):
-        await sender.post(url, b"x", {})
+    with pytest.raises(Unreachable) as caught:
+        await sender.post(url + "?key=1", b"x", {})
+    assert url.removesuffix("/hook") in caught.value.en
+    assert "hook" not in caught.value.en + caught.value.zh
+
+
+@pytest.mark.parametrize("secret", ["http://10.0.0.1/SECRET", "ftp://a.example/SECRET", "http://[SECRET", "SECRET"])
+async def test_an_address_to_tell_is_refused_by_its_host_alone(secret: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        GuardedSender().check(secret)
+    assert "SECRET" not in caught.value.en + caught.value.zh
+
+
+async def test_a_link_is_refused_without_its_user_and_its_signature() -> None:
+    with pytest.raises(BadRequest, match=r"http://10\.0\.0\.1/cat\.png is not used"):
+        GuardedFetcher().check("http://u:SECRET@10.0.0.1/cat.png?sig=SECRET#SECRET")
 
 
 async def test_a_redirect_is_an_answer_and_not_followed(site: Site, sender: GuardedSender) -> None:
-    assert await sender.post(f"http://127.0.0.1:{site.port}/moved", b"x", {}) in range(300, 500)
+    assert (await sender.post(f"http://127.0.0.1:{site.port}/moved", b"x", {})).status in range(300, 500)
     assert "/cat.png" not in site.hits

@@ -53,6 +53,10 @@ async def test_cookies_are_handed_over_without_a_restart(sim: Simulator, tmp_pat
     async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
         error = await ask(http, 503)
         assert "No Google account is set up" in error["error"]["message"]
+        async with http.get("/health", headers={"accept-language": "zh"}) as answer:
+            health = await answer.json()
+            assert (health["status"], health["client_ready"]) == ("ok", False), "the process is well"
+            assert "尚未配置 Google 账号" in health["degraded"][0], "and says what it lacks"
         async with http.get("/api/cookies/status") as answer:
             assert (await answer.json())["valid"] is False
         bad = {"cookies": {"__Secure-1PSID": "nonsense", "__Secure-1PSIDTS": "x"}}

@@ -16,6 +16,8 @@ import aiohttp
 import openai
 import pytest
 
+from gemgate.assembly.node import open_service
+from gemgate.caller import NO_BUDGET, Cost
 from gemgate_simulator import Simulator
 from tests.support.batch_calls import QUICK
 from tests.support.serving import Served, served, settings_for
@@ -271,3 +273,13 @@ async def test_calls_at_once(http: aiohttp.ClientSession, sim: Simulator) -> Non
     async with asyncio.timeout(10):
         while (await post(http, "/v1/chat/completions", chat(), kim))[0] != 200:
             await asyncio.sleep(0.05)
+
+
+async def test_what_ends_with_the_gateway_is_settled(tmp_path: Path) -> None:
+    settings = settings_for(None, tmp_path, key_budget="images_per_day=3")
+    async with open_service(settings) as service:
+        await service.budgets.take("t1", "kim", None, Cost(images=2), at_once=False)
+        await service.stop()
+        service.budgets.settle("t1", Cost(), over=True)
+    async with open_service(settings) as again:
+        assert [one.remaining for one in (await again.budgets.standing({"kim": NO_BUDGET}))["kim"]] == [3]

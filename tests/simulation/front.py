@@ -271,7 +271,7 @@ class Front:
         metrics: RelayMetrics = _Uncounted()  # type: ignore[assignment]
         wire: Any = Wire(self)
         self._wire = wire
-        self._relay = Relay(SETTINGS, self.fleet, affinity, limiter, wire, metrics, shared=True)
+        self._relay = Relay(lambda: SETTINGS, self.fleet, affinity, limiter, wire, metrics, shared=True)
 
     def emit(self, fact: TelemetryEvent) -> None:
         self.facts.append(fact)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from gemgate.accounts import Cookies, Rotated, SignInResult
-from gemgate.alerts.channels import Webhook
+from gemgate.alerts.channels import Channel
 from gemgate.alerts.monitor import AlertMonitor
 from gemgate.caller import Caller
 from gemgate.chat import ChatRequest, Message, Text
@@ -38,6 +38,7 @@ from gemgate.pool.refresher import SessionRefresher
 from gemgate.pool.registry import AccountRegistry
 from gemgate.pool.status import Egress
 from gemgate.ports.accounts import AccountSetup
+from gemgate.ports.outbound import Posted
 from gemgate.ports.upstream import Accept, Prompt, UpstreamEvent
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.testing import Facts, FakeClock, MemoryBlobs, MemoryConversations, MemoryGallery, ScriptedUpstream
@@ -203,7 +204,7 @@ class World:
         )
         self.registry.on_added = self._added
         self.alerts = AlertMonitor(
-            self.pool, self.registry, (Webhook("https://hook"),), sender=self, node="n", clock=self.clock,
+            self.pool, self.registry, (Channel("webhook", "https://hook"),), sender=self, node="n", clock=self.clock,
             observer=self.facts,
         )  # fmt: skip
         attachments = Attachments(GuardedFetcher(), None, max_bytes=10**6, max_pixels=10**7)
@@ -240,14 +241,14 @@ class World:
     def check(self, url: str) -> None:
         return None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, read: int = 0) -> Posted:
         told = orjson.loads(body)
         account = told["account"]
         if told["event"] == "account.dies_soon":
             self._life(account).warned = True
         elif told["event"] == "account.needs_login":
             self.due.append((self.clock.now() + self.dice.uniform(60, self.hands_over), account))
-        return 200
+        return Posted(200)
 
     def _life(self, account: str) -> Life:
         cookies = self.registry.account(account).cookies

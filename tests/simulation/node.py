@@ -9,7 +9,6 @@ from contextvars import ContextVar, copy_context
 from random import Random
 from typing import Any, Protocol
 
-from gemgate.catalog import DEFAULT_IMAGE_MODEL
 from gemgate.errors import GatewayError
 from gemgate.fleet.heartbeat import Heartbeat
 from gemgate.gateway.attachments import Attachments
@@ -111,7 +110,7 @@ class Node:
             default_model=MODEL,
         )
         self.jobs = door.store(shared.jobs)
-        runner = Runner(self.gateway, attachments, door, MODEL, DEFAULT_IMAGE_MODEL, MemoryResponses())
+        runner = Runner(self.gateway, attachments, door, MemoryResponses())
         self.worker = Worker(
             self.jobs,
             runner,

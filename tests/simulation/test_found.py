@@ -12,7 +12,7 @@ import pytest
 from gemgate.accounts import Cookies, SignInResult
 from gemgate.batches import Batch, Checkpoint, TaskDraft
 from gemgate.caller import Caller
-from gemgate.catalog import DEFAULT_IMAGE_MODEL, resolve
+from gemgate.catalog import resolve
 from gemgate.chat import ChatRequest, Message, Text
 from gemgate.errors import Blocked, GatewayError, SignedOut, StorageDown
 from gemgate.gateway.attachments import Attachments
@@ -221,8 +221,7 @@ async def test_a_claim_that_is_granted_while_the_worker_stops_is_given_back() ->
     jobs = Late(state.clock.now)
     jobs.granted, jobs.said = asyncio.Event(), asyncio.Event()
     attachments = Attachments(GuardedFetcher(), None, max_bytes=10**6, max_pixels=10**6)
-    models = ("gemini-3-flash-preview", DEFAULT_IMAGE_MODEL)
-    runner = Runner(state.gateway, attachments, state.clock, *models, MemoryResponses())
+    runner = Runner(state.gateway, attachments, state.clock, MemoryResponses())
 
     async def adopt() -> None:
         return None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
+from gemgate.assembly.live_settings import LIVE
 from gemgate.chinese import chinese
 from gemgate.errors import LocalText
 from gemgate.settings import Settings
@@ -95,12 +96,20 @@ LEVELS = {
 SETTINGS = LocalText(
     "# Settings\n\n"
     "Each is an environment variable; the same name in lower case works in `gemgate.toml` and, as an option, on the "
-    "command line where a command has it. Later wins: file, `.env`, environment, option. `gemgate settings` prints what "
-    "is in force and where it came from, secrets redacted.\n",
+    "command line where a command has it. Later wins: file, `.env`, environment, option, database. `gemgate settings` "
+    "prints what is in force and where it came from, secrets redacted.\n\n"
+    "Those marked *live* can be changed while gateways run, in the page's *Settings* or with `PATCH /api/settings` "
+    '(`{"settings": {"RATE_LIMIT_PER_HOUR": 100}}`; null gives one back to where it came from). Such a change stands in '
+    "the database: it counts before the rest, for every gateway and worker on that database within 2 s, and survives "
+    "restarts. The page lists who changed what, with *Undo*.\n",
     "# 设置\n\n"
-    "每一项都是环境变量；同名的小写形式可用于 `gemgate.toml`，命令提供同名选项时也可用于命令行。后者优先：文件、`.env`、环境变量、选项。"
-    "`gemgate settings` 打印当前生效的值及其来源，密钥已隐去。\n",
+    "每一项都是环境变量；同名的小写形式可用于 `gemgate.toml`，命令提供同名选项时也可用于命令行。后者优先：文件、`.env`、环境变量、选项、数据库。"
+    "`gemgate settings` 打印当前生效的值及其来源，密钥已隐去。\n\n"
+    "标有*可即时更改*的设置可以在网关运行时更改：在页面的*设置*中，或通过 `PATCH /api/settings`"
+    '（`{"settings": {"RATE_LIMIT_PER_HOUR": 100}}`；null 恢复为来源值）。更改保存在数据库中：优先于其他来源，'
+    "2 秒内对使用该数据库的所有网关和 worker 生效，重启后依然有效。页面列出谁更改了什么，并可*撤销*。\n",
 )
+LIVE_MARK = LocalText(". *Live*", "。*可即时更改*")
 METRICS = LocalText(
     "# Metrics\n\n"
     "`GET /metrics` answers in Prometheus' text form, to the admin key. Names follow OpenTelemetry's GenAI conventions "
@@ -131,7 +140,8 @@ def settings_page(language: str = "en") -> str:
         lines += [f"## {title.for_(language)}\n", head, "|---|---|---|"]
         for name in mine:
             default = _default(name, Settings.model_fields[name]).for_(language)
-            lines.append(f"| `{name.upper()}` | {default} | {_cell(about(name, language))} |")
+            live = LIVE_MARK.for_(language) if name in LIVE else ""
+            lines.append(f"| `{name.upper()}` | {default} | {_cell(about(name, language))}{live} |")
         lines.append("")
     return "\n".join(lines)
 

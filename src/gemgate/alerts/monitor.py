@@ -1,16 +1,20 @@
-"""Tells an operator, off the path of any call, when an account needs them: by webhook or Bark, in English and Chinese.
+"""Tells an operator, off the path of any call, when an account needs them: by any kind of channel, in English and
+Chinese.
 
 An alert follows how an account stands, not how often something happened: one for an episode, none for a flap, the same
-one not again within an hour, and a restart remembers from the audit what was told. No cookie is ever in it.
+one not again within an hour, and a restart remembers from the audit what was told. What nobody took, for want of a
+channel or because they all refused, is noted there as well. No cookie is ever in it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gemgate.alerts.channels import Channel, channel_of
+import orjson
+
+from gemgate.alerts.channels import ANSWER, Channel, channel_of
 from gemgate.alerts.texts import WIRE, Alert, AlertKey, Incident, Kind, alert_of, incidents_of, subject_of
 from gemgate.errors import GatewayError, LocalText
 from gemgate.machine import Machine
@@ -34,23 +38,32 @@ DIES_SOON = 3600.0
 RETRY_DELAYS = (2.0, 10.0, 60.0)
 AFTER_FAILURE = 300.0
 """Seconds until an alert that nobody took is tried again."""
-_ACTOR, _TOLD, _OVER = "alerts", "alert", "alert over"
+_ACTOR = "alerts"
+_ACTIONS = {
+    "alert": (False, True),
+    "alert over": (True, True),
+    "no alert": (False, False),
+    "no alert over": (True, False),
+}
+"""How the audit spells whether a trouble is over, and whether anybody took the alert."""
+_ACTION_OF = {meaning: action for action, meaning in _ACTIONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class SentAlert:
-    """An alert that was taken, as the audit remembers it. of: the capability or address it was about."""
+    """An alert as the audit remembers it. of: the capability or address it was about; taken: by a channel."""
 
     at: float
     account: str
     kind: Kind
     of: str
     over: bool
+    taken: bool
 
 
 @dataclass(slots=True)
 class _OpenIncident:
-    """A subject's trouble from its beginning until it is over and told so."""
+    """A subject's trouble from its beginning until it is over and told so. noted: in the audit, and taken by nobody."""
 
     trouble: Incident
     since: float
@@ -58,7 +71,18 @@ class _OpenIncident:
     ended: float = 0.0
     sent: bool = False
     told_at: float = float("-inf")
+    noted: bool = False
+    noted_at: float = float("-inf")
     not_before: float = 0.0
+
+    def take_up(self, at: float, *, over: bool, taken: bool) -> None:
+        """What was told, or could not be, at that moment."""
+        if over:
+            self.sent = self.noted = False
+        elif taken:
+            self.sent, self.noted, self.told_at = True, False, at
+        else:
+            self.noted, self.noted_at = True, at
 
 
 class AlertMonitor:
@@ -168,25 +192,31 @@ class AlertMonitor:
             grace = incident.since + FIRE_AFTER.get(subject.kind, 0.0)
             if not incident.sent and now >= max(grace, incident.told_at + REPEAT_AFTER, incident.not_before):
                 await self._send(incident, over=False)
-        elif incident.sent and now >= max(incident.ended + RESOLVE_AFTER, incident.not_before):
+        elif incident.sent or incident.noted:
+            if now < max(incident.ended + RESOLVE_AFTER, incident.not_before if incident.sent else 0.0):
+                return
             if subject.kind == "dies_soon":
-                incident.sent = False
-            else:
+                incident.sent = incident.noted = False
+            elif incident.sent:
                 await self._send(incident, over=True)
-        elif not incident.sent and now >= incident.told_at + REPEAT_AFTER:
+            else:  # nobody heard of it, so nobody wants to hear that it is over
+                await self._record(incident, over=True, taken=False)
+        elif now >= max(incident.told_at, incident.noted_at) + REPEAT_AFTER:
             del self._episodes[subject]
 
     async def _send(self, episode: _OpenIncident, *, over: bool) -> None:
-        alert = alert_of(episode.trouble, over=over, at=self._clock.now(), node=self._node)
-        taken = await asyncio.gather(*(self._sent(channel, alert) for channel in await self._channels()))
+        alert, channels = self._alert(episode.trouble, over=over), await self._channels()
+        taken = any(await asyncio.gather(*(self._sent(channel, alert) for channel in channels)))
         now = self._clock.now()
-        if not any(taken):
+        if not taken:
             episode.not_before = now + AFTER_FAILURE
-            return
-        episode.sent = not over
-        if not over:
-            episode.told_at = now
-        await self._record(alert, now)
+            again = episode.noted or now < episode.noted_at + REPEAT_AFTER
+            if (channels and over) or (again and not over):
+                return
+        await self._record(episode, over=over, taken=taken)
+
+    def _alert(self, trouble: Incident, *, over: bool = False) -> Alert:
+        return alert_of(trouble, over=over, at=self._clock.now(), node=self._node)
 
     async def _channels(self) -> Sequence[Channel]:
         """Those of the settings, and those of the page as far as they can be read now."""
@@ -199,33 +229,35 @@ class AlertMonitor:
 
     async def send_test(self, channel: Channel) -> str:
         """Tell a channel that this is a test, once; why it was not taken, "" when it was."""
-        alert = alert_of(Incident(AlertKey("test")), over=False, at=self._clock.now(), node=self._node)
-        try:
-            status = await self._post(channel, alert)
-        except GatewayError as error:
-            return error.kind
-        return "" if 200 <= status < 300 else f"HTTP {status}"
+        return await self._post(channel, self._alert(Incident(AlertKey("test"))))
 
     async def sent(self, limit: int = 50) -> list[SentAlert]:
-        """What was told lately, newest first. StorageDown."""
-        lines = await self._account_registry.store.audit_lines(limit=1000)
-        found = ((line, subject_of(line)) for line in lines if line.actor == _ACTOR)
+        """What was told lately, or should have been, newest first. StorageDown."""
         return [
-            SentAlert(
-                line.at, subject.account, subject.kind, subject.capability or subject.address, line.action == _OVER
-            )
-            for line, subject in found
-            if subject is not None
+            SentAlert(line.at, subject.account, subject.kind, subject.capability or subject.address, over, taken)
+            for line, subject, over, taken in self._lines(await self._account_registry.store.audit_lines(limit=1000))
         ][:limit]
 
-    async def _post(self, channel: Channel, alert: Alert) -> int:
+    def _lines(self, lines: Iterable[AuditLine]) -> Iterator[tuple[AuditLine, AlertKey, bool, bool]]:
+        """Our own lines with their subjects, whether the trouble was over, and whether the alert was taken."""
+        for line in lines:
+            if line.actor == _ACTOR and line.action in _ACTIONS and (subject := subject_of(line)) is not None:
+                yield line, subject, *_ACTIONS[line.action]
+
+    async def _post(self, channel: Channel, alert: Alert) -> str:
+        """Why it was not taken; "" when it was."""
         headers = {"content-type": "application/json; charset=utf-8", "user-agent": "gemgate"}
-        return await self._sender.post(channel.url, channel.body(alert), headers)
+        message = channel.message(alert)
+        try:
+            posted = await self._sender.post(message.url, orjson.dumps(message.body), headers, read=ANSWER)
+        except GatewayError as error:
+            return error.kind
+        return channel.refusal(posted)
 
     async def _sent(self, channel: Channel, alert: Alert) -> bool:
         """Whether the channel took it, at the first try or a later one. An address is never logged: it is a secret."""
         data: dict[str, str | int | float | bool | None] = {
-            "channel": channel.name,
+            "channel": channel.kind,
             "event": alert.event,
             "account": alert.subject.account,
         }
@@ -233,29 +265,22 @@ class AlertMonitor:
         for pause in (0.0, *RETRY_DELAYS):
             if pause:
                 await self._clock.sleep(pause)
-            try:
-                status = await self._post(channel, alert)
-            except GatewayError as error:
-                why = error.kind
-                continue
-            if 200 <= status < 300:
+            if not (why := await self._post(channel, alert)):
                 self._observer.emit(TelemetryEvent("alert.sent", data=data))
                 return True
-            why = f"HTTP {status}"
         self._observer.emit(TelemetryEvent("alert.failed", data={**data, "why": why}))
         return False
 
     # What a restart remembers
 
-    async def _record(self, alert: Alert, now: float) -> None:
-        action = _OVER if alert.over else _TOLD
-        line = AuditLine(now, _ACTOR, action, alert.subject.account, alert.subject.detail)
+    async def _record(self, episode: _OpenIncident, *, over: bool, taken: bool) -> None:
+        now, subject = self._clock.now(), episode.trouble.subject
+        episode.take_up(now, over=over, taken=taken)
+        line = AuditLine(now, _ACTOR, _ACTION_OF[over, taken], subject.account, subject.detail)
         try:
             await self._account_registry.store.audit(line)
         except GatewayError as error:
-            self._observer.emit(
-                TelemetryEvent("alert.not_kept", data={"account": alert.subject.account, "why": error.kind})
-            )
+            self._observer.emit(TelemetryEvent("alert.not_kept", data={"account": subject.account, "why": error.kind}))
 
     async def _restore(self) -> None:
         """Take up the episodes that were told and not yet over when the process ended."""
@@ -264,12 +289,7 @@ class AlertMonitor:
         except GatewayError as error:
             self._observer.emit(TelemetryEvent("alert.not_kept", data={"why": error.kind}))
             return
-        for line in sorted((line for line in lines if line.actor == _ACTOR), key=lambda line: line.at):
-            subject = subject_of(line)
-            if subject is None:
-                continue
+        for line, subject, over, taken in self._lines(sorted(lines, key=lambda line: line.at)):
             episode = self._episodes.setdefault(subject, _OpenIncident(Incident(subject), line.at))
-            episode.sent = line.action == _TOLD
-            episode.active = episode.sent
-            if episode.sent:
-                episode.told_at = line.at
+            episode.take_up(line.at, over=over, taken=taken)
+            episode.active = not over

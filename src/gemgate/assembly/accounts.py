@@ -48,12 +48,7 @@ async def names_apart(settings: Settings, keys: KeyStore, now: float) -> None:
 
 def account_builder(settings: Settings, *, clock: Clock, random: Random, observer: Observer) -> Build:
     """How an account is made."""
-    rules = Rules(
-        failure_seconds=settings.cooldown_auth_seconds,
-        limit_seconds=settings.cooldown_429_seconds,
-        blocked_seconds=address_rest(settings),
-    )
-
+    rules = rules_of(settings)
     session = facts.load(settings.wire_facts).session
 
     def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
@@ -85,6 +80,15 @@ def account_builder(settings: Settings, *, clock: Clock, random: Random, observe
         )
 
     return build
+
+
+def rules_of(settings: Settings) -> Rules:
+    """When an account or its way out rests, and for how long."""
+    return Rules(
+        failure_seconds=settings.cooldown_auth_seconds,
+        limit_seconds=settings.cooldown_429_seconds,
+        blocked_seconds=address_rest(settings),
+    )
 
 
 def walls_of(setup: AccountSetup, settings: Settings) -> Walls:

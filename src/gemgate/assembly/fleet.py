@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from gemgate.accounts import AccountModel
 from gemgate.assembly.accounts import names_apart
 from gemgate.assembly.limits import open_limiter, run_probe
+from gemgate.assembly.live_settings import LiveSettings
 from gemgate.assembly.service import Loops, Service
 from gemgate.assembly.storage import Storage
 from gemgate.caller import Caller
@@ -180,6 +181,7 @@ class FleetFront(Loops):
     """The parts of a gateway: everything but accounts."""
 
     settings: Settings
+    live: LiveSettings
     fleet: Fleet
     affinity: Affinity
     limiter: MovingWindowLimiter
@@ -219,15 +221,18 @@ async def open_front(
     async with AsyncExitStack() as stack:
         registry = Registry(registry_url(settings))
         stack.push_async_callback(registry.close)
+        storage = Storage(settings, registry.database, clock)
+        live = LiveSettings(settings, storage.setting_changes, clock, observer)
         limiter = open_limiter(settings, clock)
         stack.push_async_callback(limiter.close)
         fleet = Fleet(registry.connect, token=token, clock=clock, observer=observer)
         front = FleetFront(
             settings=settings,
+            live=live,
             fleet=fleet,
             affinity=Affinity(lambda: fleet.registry),
             limiter=limiter,
-            keys=Storage(settings, registry.database, clock).keys,
+            keys=storage.keys,
             registry=registry,
             observer=observer,
             clock=clock,
@@ -235,6 +240,7 @@ async def open_front(
             machine=Machine(settings.data_dir, clock=clock, observer=observer),
             origins=origins or {},
         )
+        live.attach(front)
         stack.push_async_callback(front.stop)
         await _start(front)
         yield front
@@ -260,6 +266,9 @@ async def _start(front: FleetFront) -> None:
         await ask_names()
     except GatewayError:
         front.run("names", reserve)
+    with contextlib.suppress(StorageDown):
+        await front.live.refresh()
+    front.run("settings", front.live.tend)
     front.run("nodes", front.fleet.watch)
     front.run("machine", front.machine.tend)
     if front.settings.redis_url:

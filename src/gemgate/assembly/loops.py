@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gemgate.alerts.channels import Bark, Channel, Webhook
+from gemgate.alerts.channels import Channel
 from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError
 from gemgate.gateway import beside_images
@@ -26,12 +26,14 @@ KEY_HOURS = 24
 
 
 def alert_channels(settings: Settings) -> dict[str, Channel]:
-    """Whom ALERT_WEBHOOK_URL and ALERT_BARK_URL name, by the setting."""
+    """Whom ALERT_WEBHOOK_URL, ALERT_BARK_URL and ALERT_URLS name, by the setting; of the last `ALERT_URLS:1` and on."""
     channels: dict[str, Channel] = {}
     if settings.alert_webhook_url:
-        channels["ALERT_WEBHOOK_URL"] = Webhook(settings.alert_webhook_url.get_secret_value())
+        channels["ALERT_WEBHOOK_URL"] = Channel("webhook", settings.alert_webhook_url.get_secret_value())
     if settings.alert_bark_url:
-        channels["ALERT_BARK_URL"] = Bark(settings.alert_bark_url.get_secret_value())
+        channels["ALERT_BARK_URL"] = Channel("bark", settings.alert_bark_url.get_secret_value())
+    for number, (kind, url) in enumerate(settings.more_alerts, 1):
+        channels[f"ALERT_URLS:{number}"] = Channel(kind, url)
     return channels
 
 

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from gemgate import telemetry
 from gemgate.assembly.accounts import names_apart, run_accounts, seeds_of
 from gemgate.assembly.limits import open_limiter, run_probe, settles
+from gemgate.assembly.live_settings import LiveSettings
 from gemgate.assembly.loops import run_upkeep
 from gemgate.assembly.parts import Parts, node_name
 from gemgate.assembly.service import Service
@@ -49,8 +50,12 @@ async def open_service(
         url = local_url(settings) if resident else ""
         opening = open_storage(settings, exclusive=resident or exclusive, holder_url=url, clock=clock)
         storage = await stack.enter_async_context(opening)
+        live = LiveSettings(settings, storage.setting_changes, clock, LogObserver())
+        if resident:  # a command that passes by has options of its own
+            storage.settings = await live.load()
         traces = await stack.enter_async_context(_traced(settings))
-        service = await _built(stack, storage, random, job_rules, resident=resident, traces=traces)
+        service = await _built(stack, storage, live, random, job_rules, resident=resident, traces=traces)
+        live.attach(service)
         await _start(service, storage, resident=resident)
         yield service
 
@@ -68,6 +73,7 @@ async def _traced(settings: Settings) -> AsyncIterator[Traces | None]:
 async def _built(
     stack: AsyncExitStack,
     storage: Storage,
+    live: LiveSettings,
     random: Random,
     job_rules: JobRules | None,
     *,
@@ -102,6 +108,7 @@ async def _built(
     researches = Researches(answers)
     service = Service(
         settings=settings,
+        live=live,
         gateway=gateway,
         pool=pool,
         account_registry=account_registry,
@@ -130,6 +137,7 @@ async def _built(
         recent=recent,
         series=series,
         usage=usage,
+        budgets=storage.budgets,
         observer=observer,
         clock=clock,
         random=random,
@@ -158,6 +166,8 @@ async def _start(service: Service, storage: Storage, *, resident: bool) -> None:
         run_probe(service, service.limiter)
     service.run("machine", service.machine.tend)
     service.run("alerts", service.alerts.run)
+    if not storage.database.is_sqlite:  # nobody else may have that file
+        service.run("settings", service.live.tend)
     service.run("jobs", service.jobs.worker.work)
     service.run("batch closing", service.jobs.closer.run)
     service.run("webhooks", service.jobs.webhook_sender.run)

@@ -175,8 +175,6 @@ class Parts:
                     gateway,
                     attachments,
                     clock,
-                    settings.default_model,
-                    settings.default_image_model,
                     storage.responses,
                     event_log,
                     self._media(gateway, attachments, rules),
@@ -199,7 +197,6 @@ class Parts:
             clock,
             settings.concurrency,
             account_registry.lanes_elsewhere,
-            settings.default_image_model,
             settings.batch_tasks_per_key,
         )
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemgate.accounts import AccountModel
 from gemgate.alerts.monitor import AlertMonitor
@@ -34,6 +34,7 @@ from gemgate.ports.usage_windows import WindowStore
 from gemgate.settings import Settings
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.stores.sql.alerts import SqlAlertStore
+from gemgate.stores.sql.budgets import SqlBudgets
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
@@ -42,6 +43,9 @@ from gemgate.stores.uploads import ResumableUploads
 from gemgate.telemetry import CallSeries, Metrics, Observers, RecentRequests
 from gemgate.telemetry.logs import get_logger
 from gemgate.telemetry.usage import UsageLedger
+
+if TYPE_CHECKING:
+    from gemgate.assembly.live_settings import LiveSettings
 
 
 async def supervise(name: str, loop: Callable[[], Awaitable[None]], clock: Clock) -> None:
@@ -91,6 +95,7 @@ class Service(Loops):
     """A running gateway with what its doors need beside it."""
 
     settings: Settings
+    live: LiveSettings
     gateway: Gateway
     pool: AccountPool
     account_registry: AccountRegistry
@@ -119,6 +124,7 @@ class Service(Loops):
     recent: RecentRequests
     series: CallSeries
     usage: UsageLedger
+    budgets: SqlBudgets
     observer: Observers
     random: Random
     started_at: float
@@ -164,6 +170,7 @@ class Service(Loops):
         await self.stop()
         with suppress(StorageDown):
             await self.usage.written()
+            await self.budgets.written()
         for account in self.pool.accounts:
             await account.upstream.close()
         await self.account_registry.close()

@@ -28,6 +28,7 @@ from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.keys import SqlKeyStore
+from gemgate.stores.sql.live_settings import SqlSettingStore
 from gemgate.stores.sql.pairings import SqlPairingStore
 from gemgate.stores.sql.response_log import SqlResponseLog
 from gemgate.stores.sql.usage import SqlUsageStore
@@ -105,6 +106,10 @@ class Storage:
         return SqlBudgets(
             self.database, self.clock, Budget.parse(self.settings.budget), Budget.parse(self.settings.key_budget)
         )
+
+    @cached_property
+    def setting_changes(self) -> SqlSettingStore:
+        return SqlSettingStore(self.database)
 
     @cached_property
     def usage(self) -> SqlUsageStore:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +17,10 @@ import typer
 
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
-from gemgate.assembly.storage import open_bucket, open_storage, sqlite_path
-from gemgate.cli.terminal import ConfigOption, JsonOption, language, load_settings, marked, out, run, say
-from gemgate.errors import GatewayError, LocalText, SignedOut, Unreachable
+from gemgate.assembly.live_settings import LiveSettings
+from gemgate.assembly.storage import database_url, open_bucket, open_storage, sqlite_path
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, language, load_settings, marked, out, run, say
+from gemgate.errors import GatewayError, LocalText, SignedOut, StorageDown, Unreachable
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.record import InMemoryRecord
 from gemgate.pool.status import Egress
@@ -29,6 +30,8 @@ from gemgate.ports.upstream import Upstream
 from gemgate.settings import Settings, outdated, shown
 from gemgate.settings.sections import about, in_sections
 from gemgate.stores.blobs import ObjectBlobStore
+from gemgate.stores.sql.database import unopened
+from gemgate.stores.sql.live_settings import SqlSettingStore
 from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.version import __version__
 
@@ -54,14 +57,12 @@ def show_settings(
 ) -> None:
     """Print every setting in force and where it came from; secrets are never shown."""
     loaded = load_settings(config=config)
+    settings, live = run(_with_changes(loaded.settings))
+    origins = {**loaded.origins, **dict.fromkeys(live, "database")}
     rows = {
-        name.upper(): {
-            "value": shown(loaded.settings, name),
-            "from": loaded.origins[name],
-            "about": about(name, language()),
-        }
+        name.upper(): {"value": shown(settings, name), "from": origins[name], "about": about(name, language())}
         for name in Settings.model_fields
-        if not changed or loaded.origins[name] != "default"
+        if not changed or origins[name] != "default"
     }
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
@@ -77,6 +78,25 @@ def show_settings(
             style = "dim" if row["from"] == "default" else "bold"
             line = marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {row['value'] or '-':44}", row["from"])
             out.print(line, highlight=False, soft_wrap=True)
+
+
+async def _with_changes(settings: Settings) -> tuple[Settings, Collection[str]]:
+    """What gateways take of the database beside it, and the names of those; nothing is made or upgraded for that."""
+    file = sqlite_path(settings)
+    if file is not None and not file.is_file():
+        return settings, ()
+    database = unopened(database_url(settings))
+    live = LiveSettings(settings, SqlSettingStore(database), SystemClock(), Observers([]))
+    try:
+        return await live.load(), live.changed
+    except StorageDown as error:
+        why = marked(
+            "[dim]{}[/dim]", say(f"Without what was changed on the page: {error.en}", f"不含页面上的更改：{error.zh}")
+        )
+        err.print(why, highlight=False, soft_wrap=True)
+        return settings, ()
+    finally:
+        await database.close()
 
 
 def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:

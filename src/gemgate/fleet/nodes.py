@@ -144,7 +144,7 @@ class Fleet:
             soon = [one for one in self.nodes if one.node.card.url not in tried and self._opening(one)]
             able, chosen = soon, node_choice.choose([_candidate(one) for one in soon], wanted.prefer)
         if chosen is None:
-            raise self._no_node_error(wanted)
+            raise self.no_node_error(wanted)
         one = next(one for one in able if one.name == chosen.name)
         if wanted.card is not None:
             front = min((other.passed for other in able), default=0.0)
@@ -223,7 +223,7 @@ class Fleet:
         """Every node's one word, as pages and errors show it; of two rows with one name that which serves."""
         return {one.name: _shown(one) for one in sorted(self.nodes, key=lambda one: one.serves)}
 
-    def _no_node_error(self, wanted: NodeRequirements) -> NoAccount:
+    def no_node_error(self, wanted: NodeRequirements) -> NoAccount:
         """Why no node can take the call, node by node; how long until one can."""
         if not self._tracked:
             why = self.degraded or "no node has registered"

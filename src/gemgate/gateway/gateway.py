@@ -84,15 +84,15 @@ class Gateway:
         self._dispatcher = Dispatcher(pool, attachments, observer, clock)
         self._clock = clock
         self._observer = observer
-        self._default_model = default_model
-        self._aliases = aliases
-        self._default_image_model = default_image_model
+        self.default_model = default_model
+        self.aliases = aliases
+        self.default_image_model = default_image_model
         self._temporary_chats = temporary_chats
         self.model_policy: Policy = model_policy
 
     def models(self, tenant: str = "") -> list[ModelCard]:
         """Every model a caller may name: the catalogue, what the accounts really offer, and the caller's aliases."""
-        cards = catalog.listing(self.pool.models(), self._aliases, tenant)
+        cards = catalog.listing(self.pool.models(), self.aliases, tenant)
         return [*cards, catalog.RESEARCH] if self.researches else cards
 
     @property
@@ -105,7 +105,7 @@ class Gateway:
 
     def resolve(self, model: str, tenant: str) -> ModelCard:
         """The model that a caller means. ModelNotFound."""
-        return catalog.resolve(model, self.pool.models(), self._aliases, tenant)
+        return catalog.resolve(model, self.pool.models(), self.aliases, tenant)
 
     async def admit(
         self,
@@ -120,7 +120,7 @@ class Gateway:
 
         later: it waits for an account. charge: to the budgets.
         """
-        return await self._admit(model or self._default_model, caller, policy, charge, later=later)
+        return await self._admit(model or self.default_model, caller, policy, charge, later=later)
 
     async def admit_images(
         self,
@@ -132,7 +132,7 @@ class Gateway:
         charge: Charge = NOTHING,
     ) -> Admission:
         """The same for images, with their own default model. later: a batch's, which waits for an account."""
-        return await self._admit(model or self._default_image_model, caller, policy, charge, later=later)
+        return await self._admit(model or self.default_image_model, caller, policy, charge, later=later)
 
     async def admit_order(self, card: ModelCard, caller: Caller, *, later: bool = False) -> Admission:
         """The same for a video, music or a deep research. later: accounts of other nodes may take it."""
@@ -177,7 +177,11 @@ class Gateway:
         if charge.durable:
             await self.budgets.check(caller.tenant, caller.budget, charge.cost)
             return quota
-        left = await self.budgets.take(caller.request_id, caller.tenant, caller.budget, charge.cost, at_once=True)
+        try:
+            left = await self.budgets.take(caller.request_id, caller.tenant, caller.budget, charge.cost, at_once=True)
+        except BaseException:  # its caller may be gone, and the charge be there all the same: nobody else gives it back
+            self.budgets.settle(caller.request_id, Cost(0), over=True)
+            raise
         return replace(quota, left=left) if left else quota
 
     async def chat(
@@ -239,7 +243,7 @@ class Gateway:
         another can read it. Counted like a call when links have to be fetched for it. The errors of a chat that is
         refused before it is sent.
         """
-        card = self.resolve(request.model or self._default_model, caller.tenant)
+        card = self.resolve(request.model or self.default_model, caller.tenant)
         check_scope(card, caller)
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         plan = await self.conversations.plan(request, card, caller)
@@ -250,7 +254,7 @@ class Gateway:
             if not able:
                 raise self.pool.no_account_error(card.capability)
             fetches = self._attachments.fetches(attachments_of(plan.messages), caller)
-            quota = await self._count(request.model or self._default_model, card, caller) if fetches else None
+            quota = await self._count(request.model or self.default_model, card, caller) if fetches else None
             holder = next(
                 (one for one in able if known and (one.name, one.identity) == (known.account, known.identity)), None
             )
@@ -280,7 +284,7 @@ class Gateway:
 
     def count_tokens(self, request: ChatRequest, tenant: str = "") -> int:
         """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""
-        self.resolve(request.model or self._default_model, tenant)
+        self.resolve(request.model or self.default_model, tenant)
         return prompt_tokens(request, turns.parser_for(request, "0" * 16, draft_call_id).instructions)
 
     async def generate_images(

@@ -96,7 +96,7 @@ class ImagePipeline:
         self._gallery = gallery
         self._clock = clock
         self._observer = observer
-        self._remove_logo = remove_logo
+        self.remove_logo = remove_logo
         self._link_key = link_key
         self._profiles = profiles
         self._max_pixels = max_pixels
@@ -165,7 +165,7 @@ class ImagePipeline:
     async def _process(self, fetched: Fetched, order: ImageJob) -> _Processed:
         """The CPU part in a worker thread; past its deadline the original is delivered as it came."""
         loop = asyncio.get_running_loop()
-        remove = self._remove_logo if order.options.remove_logo is None else order.options.remove_logo
+        remove = self.remove_logo if order.options.remove_logo is None else order.options.remove_logo
         try:
             async with asyncio.timeout(CPU_SECONDS):
                 return await loop.run_in_executor(self._threads, self._processed, fetched, order.options, remove)

@@ -75,7 +75,6 @@ class Jobs:
     clock: Clock
     lanes: int
     elsewhere: Callable[[int], Awaitable[int]]
-    default_image_model: str
     open_per_key: int = 0
     """Tasks that one key may have open, 0 = any number."""
     planner: Planner = field(init=False)
@@ -114,7 +113,7 @@ class Jobs:
     ) -> Batch:
         tasks = await self._tasks(order, origin, references)
         admitted((await self.gateway.admit_images(order.model, origin.caller, later=True)).quota)
-        model = order.model or self.default_image_model
+        model = order.model or self.gateway.default_image_model
         lanes = await self._lanes()
         batch = Batch(
             id="",
@@ -190,7 +189,7 @@ class Jobs:
         if order.webhook[0]:
             self.webhook_sender.check(order.webhook[0])
         self._check_models(order, origin.caller)
-        common = ImageSpec(order.model or self.default_image_model, order.options)
+        common = ImageSpec(order.model or self.gateway.default_image_model, order.options)
         return [
             TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, references))
             for at, item in enumerate(order.items)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gemgate.accounts import Capability
-from gemgate.batches import Batch, BatchKind
+from gemgate.batches import Batch, BatchKind, JobStatus
 from gemgate.jobs.worker import NEEDS
 from gemgate.offload import offload
 from gemgate.policy.capacity import Capacity, Forecast, Source, forecast
@@ -25,9 +25,12 @@ KINDS_OF: dict[Capability, tuple[BatchKind, ...]] = {
 SAMPLE = 20
 """Tasks of a batch from whose ends it is measured how long one takes."""
 LATEST = 50
-"""Batches that are looked through for such tasks, and for work that stands ahead."""
+"""Batches that are looked through for such tasks."""
+MOST_OPEN = 500
+"""Batches of each kind of standing that count as work ahead: those that nobody has begun, and those under way."""
 MEASURED_IN = 3
 """Batches that have done something, the newest, from which it is measured."""
+_OPEN: tuple[JobStatus, ...] = ("queued", "processing")
 FRESH = 5.0
 """Seconds for which what was looked up counts."""
 
@@ -90,11 +93,13 @@ class Planner:
         now = self.clock.now()
         known = self._known.get(capability)
         if known is None or not 0 <= now - known.at < FRESH:
-            latest, _ = await self.store.latest(None, KINDS_OF.get(capability, ()), LATEST)
+            kinds = KINDS_OF.get(capability, ())
+            latest, _ = await self.store.latest(None, kinds, LATEST)
             made = [batch for batch in latest if batch.tally.done][:MEASURED_IN]
             spans = [span for batch in made if (span := await self._seconds_of(batch)) is not None]
             seconds = sum(spans) / len(spans) if spans else None
-            going = [batch for batch in latest if batch.state == "active" and batch.tally.open]
+            open_ones = [await self.store.latest(None, kinds, MOST_OPEN, status=one) for one in _OPEN]
+            going = [batch for found, _ in open_ones for batch in found]
             known = self._known[capability] = _Work(going, seconds, await self.elsewhere(), now)
         return known
 

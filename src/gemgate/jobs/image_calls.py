@@ -99,7 +99,7 @@ class ImageCalls:
         admitted(admission.quota)
         if found is not None:
             return await jobs.retry_failed(found)
-        spec = ImageSpec(request.model or jobs.default_image_model, request.options, references)
+        spec = ImageSpec(request.model or jobs.gateway.default_image_model, request.options, references)
         about = {
             "base_url": submitter.base_url,
             "request_id": caller.request_id,

@@ -62,8 +62,6 @@ class Runner:
     gateway: Gateway
     attachments: Attachments
     clock: Clock
-    default_model: str
-    default_image_model: str
     responses: ResponseStore
     log: EventLog | None = None
     """Of durable answers; None where there are none."""
@@ -123,7 +121,7 @@ class Runner:
         failures: list[GatewayError] = []
         for part in range(request.n):
             journal.begin(part)
-            model = request.model or self.default_image_model
+            model = request.model or self.gateway.default_image_model
             try:
                 image = await self._made(claim, journal, model, request.options, request.references, part)
             except (ClientError, Refused, ModelGone, ModelNotServed, PromptTooLong) as error:
@@ -140,7 +138,7 @@ class Runner:
         task, batch = claim.task, claim.batch
         body = wire.read(openai_chat.ChatCompletionRequest, line_of(task)["body"])
         request = replace(openai_chat.read_request(body), stream=False, temporary=True, conversation_id=None)
-        card = self._card(request.model or self.default_model, batch.tenant)
+        card = self._card(request.model or self.gateway.default_model, batch.tenant)
         admission = Admission(card, Quota(), _caller(batch), request.model_policy or self.gateway.model_policy)
         replies: list[Reply] = []
         for part in range(request.n):
@@ -193,7 +191,7 @@ class Runner:
         previous = await previous_messages(find, body.previous_response_id)
         references = await referenced_messages(find, body)
         request = replace(responses.read_request(body, previous, references), stream=False, temporary=True)
-        card = self._card(request.model or self.default_model, batch.tenant)
+        card = self._card(request.model or self.gateway.default_model, batch.tenant)
         admission = Admission(card, Quota(), _caller(batch), request.model_policy or self.gateway.model_policy)
         async with aclosing(self.gateway.chat(request, admission, background=True, journal=journal)) as events:
             reply = await afold(events)
@@ -305,7 +303,7 @@ class Runner:
             return RESEARCH.id
         if claim.batch.kind in SINGLE_KINDS:
             return claim.batch.model
-        default = self.default_model if claim.batch.need == "text" else self.default_image_model
+        default = self.gateway.default_model if claim.batch.need == "text" else self.gateway.default_image_model
         return str(line_of(claim.task)["body"].get("model") or default)
 
 

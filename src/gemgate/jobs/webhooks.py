@@ -75,9 +75,9 @@ class WebhookSender:
         sender = self.own_sender if batch.told_as in OPERATORS else self.sender
         try:
             async with asyncio.timeout(SENDING / 2):
-                status = await sender.post(hook.url, *await self._message(batch))
-            if not 200 <= status < 300:
-                why = f"HTTP {status}"
+                posted = await sender.post(hook.url, *await self._message(batch))
+            if not posted.ok:
+                why = f"HTTP {posted.status}"
         except TimeoutError:
             why = "no answer in time"
         except GatewayError as error:

@@ -114,7 +114,7 @@ class Account:
         self.paused = False
         self.models: tuple[AccountModel, ...] = ()
         self.cookies: Cookies | None = None
-        self._breakers = AccountCircuits(name, address, rules=rules, clock=clock, random=random, observer=observer)
+        self.breakers = AccountCircuits(name, address, rules=rules, clock=clock, random=random, observer=observer)
         self._uploads = UploadedFiles(upstream, clock)
         self.assumed = walls
         self._stated = stated
@@ -142,7 +142,7 @@ class Account:
         self.measured = stored.walls
         self.known = stored.known
         self.cookies = stored.cookies
-        self._breakers.by_capability |= {
+        self.breakers.by_capability |= {
             capability: from_stored(circuit) for capability, circuit in stored.circuits.items()
         }
         if stored.trouble is not None:
@@ -181,7 +181,7 @@ class Account:
         now = self._clock.now()
         if (blocked := self._blocked()) is not None:
             return blocked
-        if (shut := self._breakers.keeping_out(needs, now)) is not None:
+        if (shut := self.breakers.keeping_out(needs, now)) is not None:
             return resting(shut, now)
         if self.busy >= self.lanes:
             return AccountStatus(
@@ -197,18 +197,18 @@ class Account:
     @property
     def circuits(self) -> dict[Capability, Circuit]:
         """Its circuit breakers."""
-        return self._breakers.by_capability
+        return self.breakers.by_capability
 
     def cooldowns(self) -> dict[Capability, Circuit]:
         """Capabilities that are not closed."""
-        return self._breakers.not_closed()
+        return self.breakers.not_closed()
 
     def call_started(self, *needs: Capability) -> None:
         """A call that needs these capabilities begins."""
         now = self._clock.now()
         self.busy += 1
         self.last_used = now
-        self._breakers.started(needs, now)
+        self.breakers.started(needs, now)
 
     def call_ended(self, needs: Sequence[Capability], error: BaseException | None) -> float | None:
         """A call is over: free the lane and move the circuits. An error is held against the capability it names.
@@ -221,7 +221,7 @@ class Account:
         resets_at = error.resets_at if isinstance(error, Spent) else None
         if isinstance(error, Spent):
             self.usage.refused()
-        moved = self._breakers.ended(needs, blamed, outcome, reason_of(error), resets_at)
+        moved = self.breakers.ended(needs, blamed, outcome, reason_of(error), resets_at)
         if outcome == "ok":
             self.pacer.succeeded()
             self.usage.answered(needs[0])
@@ -284,7 +284,7 @@ class Account:
             left = max(1.0, blocked.until - self._clock.now())
             raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")
         before = self.egress.circuit
-        self._breakers.way_started(self._clock.now())
+        self.breakers.way_started(self._clock.now())
         outcome: Outcome = "cancelled"
         reason = ""
         try:
@@ -297,7 +297,7 @@ class Account:
             outcome, reason = "blocked", reason_of(error)
             raise
         finally:
-            if self._breakers.way_ended(before, outcome, reason):
+            if self.breakers.way_ended(before, outcome, reason):
                 self.record.save_soon()
                 self.changed()
 
@@ -413,7 +413,7 @@ class Account:
 
     def lower_prompt_limit(self, capability: Capability, why: str, resets_at: float | None) -> None:
         """Google serves less than this capability promises: it rests until the reset, nothing else does."""
-        self._breakers.lower(capability, why, resets_at)
+        self.breakers.lower(capability, why, resets_at)
         self.record.save_soon()
         self.changed()
 
@@ -439,7 +439,7 @@ class Account:
 
     def reset(self, capability: Capability | None = None) -> None:
         """Close circuits by hand: one capability, or all and the address."""
-        self._breakers.reset(capability)
+        self.breakers.reset(capability)
         self.record.save_soon()
         self.changed()
 

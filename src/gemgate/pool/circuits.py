@@ -19,7 +19,7 @@ class AccountCircuits:
         self.by_capability: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
         self._account = account
         self._egress = egress
-        self._rules = rules
+        self.rules = rules
         self._clock = clock
         self._random = random
         self._observer = observer
@@ -90,7 +90,7 @@ class AccountCircuits:
             outcome,
             now=self._clock.now(),
             random=self._random(),
-            rules=self._rules,
+            rules=self.rules,
             reason=reason,
             resets_at=resets_at,
         )

@@ -58,7 +58,7 @@ class AccountRegistry:
     ) -> None:
         self.store = store
         self._pool = pool
-        self._build = build
+        self.build = build
         self._owner = owner
         self._clock = clock
         self._observer = observer
@@ -117,7 +117,7 @@ class AccountRegistry:
         setup, way = await self._ways.chosen(kept.setup, kept.way)
         if way.name != kept.way:
             await self.store.keep_way(kept.name, way.name)
-        account = self._build(setup, way, record)
+        account = self.build(setup, way, record)
         account.restore(kept)
         self._pool.add(account)
         self.on_added(account)
@@ -177,7 +177,7 @@ class AccountRegistry:
         _check_name(setup.name)
         check_proxy(setup.proxy)
         _check_desktop(setup.desktop)
-        self._build(*await self._ways.chosen(setup, ""), InMemoryRecord())  # a source that cannot be must not be stored
+        self.build(*await self._ways.chosen(setup, ""), InMemoryRecord())  # a source that cannot be must not be stored
         async with self._changing:
             if only_new and setup.name in {kept.name for kept in await self.store.all()}:
                 raise _there_already(setup.name)

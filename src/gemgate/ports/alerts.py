@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+ChannelKind = Literal["webhook", "bark", "ntfy", "telegram", "slack", "discord", "feishu", "dingtalk", "wecom"]
+
 
 @dataclass(frozen=True, slots=True)
 class AlertChannel:
     """Somebody who is told, as set up on the page. url: a secret; "" when the key that sealed it is lost."""
 
     id: str
-    kind: Literal["webhook", "bark"]
+    kind: ChannelKind
     host: str
     url: str = field(repr=False)
     created_at: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from gemgate.files import Inline
@@ -16,13 +17,29 @@ class Fetcher(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What was answered to a POST; of the body as much as was asked for."""
+
+    status: int
+    body: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
 class Sender(Protocol):
-    """Tells an address that a caller named, and none that is not public."""
+    """Tells an address that a caller named, and none that is not public. An error names the host alone: the rest of
+    such an address is often a secret.
+    """
 
     def check(self, url: str) -> None:
         """BadRequest for what can be told at once: no http(s) address, credentials in it, a private number."""
         ...
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        """The HTTP status of the answer; BadRequest when the address is not public, Unreachable when nobody answers."""
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, read: int = 0) -> Posted:
+        """The answer, with `read` bytes of its body at most; BadRequest when the address is not public, Unreachable
+        when nobody answers.
+        """
         ...

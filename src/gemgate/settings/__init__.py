@@ -30,6 +30,8 @@ from gemgate.caller import Budget
 from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL, Aliases, parse_aliases
 from gemgate.cookies.spec import parse_source
 from gemgate.errors import GatewayError
+from gemgate.policy.alert_address import parse_channels
+from gemgate.ports.alerts import ChannelKind
 from gemgate.settings.api_keys import ApiKey, parse_api_keys
 
 CONFIG_FILE = "gemgate.toml"
@@ -231,6 +233,11 @@ class Settings(BaseSettings):
         None, description="Signs what RESPONSES_WEBHOOK_URL is told (Standard Webhooks)"
     )
     alert_bark_url: SecretStr | None = Field(None, description="Receives alerts in Bark's form")
+    alert_urls: SecretStr | None = Field(
+        None,
+        description="More receivers of alerts, `KIND=URL` with white space between: ntfy, telegram, slack, discord, "
+        "feishu, dingtalk, wecom (docs/operations.md)",
+    )
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="OTLP/HTTP collector that receives traces, e.g. http://127.0.0.1:4318 (extra `otel`)"
     )
@@ -301,6 +308,16 @@ class Settings(BaseSettings):
             parse_api_keys(value.get_secret_value())
         return value
 
+    @field_validator("alert_urls")
+    @classmethod
+    def _alert_urls(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                parse_channels(value.get_secret_value())
+            except GatewayError as error:
+                raise ValueError(error.en) from None
+        return value
+
     @model_validator(mode="after")
     def _closed_unless_said(self) -> Settings:
         if not self.on_loopback and not self.api_key and not self.internal_token and self.auth != "none":
@@ -349,6 +366,10 @@ class Settings(BaseSettings):
         """Other names of models, for everybody and for single API keys."""
         by_key = {key.name: key.aliases for key in self.api_keys if key.aliases}
         return Aliases(parse_aliases(self.model_aliases), by_key)
+
+    @property
+    def more_alerts(self) -> tuple[tuple[ChannelKind, str], ...]:
+        return parse_channels(self.alert_urls.get_secret_value()) if self.alert_urls else ()
 
     @property
     def accounts_path(self) -> Path:

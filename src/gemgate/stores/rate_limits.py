@@ -139,8 +139,8 @@ class MovingWindowLimiter:
         redis_url: str | None = None,
         when_down: WhenDown = "local",
     ) -> None:
-        self._per_hour = per_hour
-        self._interval = math.ceil(model_interval)
+        self.per_hour = per_hour
+        self.interval = model_interval
         self._clock = clock
         self._when_down = when_down
         self._local = _Memory(clock)
@@ -163,9 +163,9 @@ class MovingWindowLimiter:
         """Count one call of `model`. RateLimited names the seconds; Busy without Redis if the policy is closed."""
         if caller.quota is not None:
             return caller.quota
-        per_hour = self._per_hour if caller.per_hour is None else caller.per_hour
+        per_hour = self.per_hour if caller.per_hour is None else caller.per_hour
         hourly = _Rule("hour", per_hour, HOUR) if per_hour else None
-        model_rule = _Rule("model", 1, self._interval) if self._interval else None
+        model_rule = _Rule("model", 1, math.ceil(self.interval)) if self.interval else None
         if not hourly and not model_rule:
             return Quota()
         if self._shared is not None:

@@ -36,6 +36,8 @@ _LEVELS = {
     "cookies.refused": logging.WARNING,
     "cookies.not_taken": logging.WARNING,
     "logo.moved": logging.WARNING,
+    "settings.changed": logging.INFO,
+    "settings.unread": logging.WARNING,
     "node.alive": logging.WARNING,
     "node.announced": logging.INFO,
     "node.unheard": logging.WARNING,
@@ -109,6 +111,8 @@ class LogObserver:
         over = self._over if fact.name == "request.done" and self._over and self._over.id == fact.request_id else None
         if fact.data.get("operation") in QUIET or (over and not over.is_call):
             level = logging.DEBUG
+        if fact.name == "node.alive" and fact.data["alive"]:
+            level = logging.INFO
         if not self._plain.isEnabledFor(level):
             return
         data = {**(_of(over) if over else {}), **fact.data, "request_id": fact.request_id}

@@ -10,6 +10,7 @@ from typing import Protocol
 from starlette.requests import HTTPConnection, Request
 
 from gemgate.accounts import AccountModel
+from gemgate.assembly.live_settings import LiveSettings
 from gemgate.assembly.service import Service
 from gemgate.caller import Caller, Quota, told
 from gemgate.dialects.wire import ResponseMeta
@@ -29,6 +30,8 @@ class AppState(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+    @property
+    def live(self) -> LiveSettings: ...
     @property
     def origins(self) -> Mapping[str, str]: ...
     @property

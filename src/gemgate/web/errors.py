@@ -53,6 +53,8 @@ def speaks_anthropic(connection: HTTPConnection) -> bool:
 
 BUDGET = "x-gemgate-budget"
 """What is left of the budgets that a call was charged to."""
+RULE = "x-gemgate-rule"
+"""Which limit of ours refused a call; only then is it there, while what is left of limits stands beside any answer."""
 
 
 def answer(error: GatewayError, connection: HTTPConnection, request_id: str) -> Response:
@@ -75,6 +77,8 @@ def headers_for(error: GatewayError) -> dict[str, str]:
         headers["retry-after-ms"] = str(math.ceil(wait * 1000))
     if error.generated == "maybe" or (wait is not None and wait > LONG_WAIT):
         headers["x-should-retry"] = "false"
+    if "rule" in error.details:
+        headers[RULE] = str(error.details["rule"])
     if "limit" in error.details:
         headers |= limit_headers(error.details["limit"], error.details["remaining"], error.details["reset"])
     if "budget" in error.details:

@@ -12,10 +12,11 @@ import aiohttp.web
 import pytest
 from playwright.async_api import Browser, expect
 
+from gemgate.assembly.live_settings import LIVE
 from gemgate.settings import Settings
 from gemgate_simulator import Simulator
 from gemgate_simulator.web_results import cited
-from tests.browser.page.conftest import Visitor, visiting
+from tests.browser.page.conftest import Visitor, violations, visiting
 from tests.support.serving import Served, served, until
 
 pytestmark = [pytest.mark.system]
@@ -163,8 +164,9 @@ async def test_a_channel_of_alerts_is_set_up_tried_and_forgotten(gate: Served, c
 
     async def take(request: aiohttp.web.Request) -> aiohttp.web.Response:
         got.append(await request.json())
-        return aiohttp.web.Response()
+        return aiohttp.web.Response(status=status)
 
+    status = 200
     app = aiohttp.web.Application()
     app.router.add_post("/SECRET-PATH", take)
     runner = aiohttp.web.AppRunner(app)
@@ -186,6 +188,9 @@ async def test_a_channel_of_alerts_is_set_up_tried_and_forgotten(gate: Served, c
             async with aiohttp.ClientSession(gate.url) as http, http.get("/api/alerts") as answer:
                 assert "SECRET-PATH" not in await answer.text()
             assert len(await gate.service.alerts._channels()) == 1
+            status = 500
+            await page.get_by_role("cell").get_by_role("button", name="Send a test").click()
+            await expect(page.get_by_role("alert")).to_contain_text("did not take the test: HTTP 500")
             await page.click("text=Forget")
             await expect(page.locator("td code")).to_have_count(0)
             assert not await gate.service.alert_store.channels()
@@ -193,3 +198,29 @@ async def test_a_channel_of_alerts_is_set_up_tried_and_forgotten(gate: Served, c
         await runner.cleanup()
     for path in gate.settings.data_dir.glob("*.sqlite3*"):
         assert b"SECRET-PATH" not in path.read_bytes()
+
+
+async def test_a_setting_is_changed_seen_and_taken_back(gate: Served, chrome: Browser, axe: str) -> None:
+    async with visiting(chrome, gate.url) as visitor:
+        page = visitor.page
+        await visitor.open("settings")
+        await page.get_by_label("Only what can be changed here").check()
+        await expect(page.locator("tbody tr")).to_have_count(len(LIVE))
+        row = page.locator("tbody tr").filter(has_text="RESERVE_PERCENT").first
+        visitor.expected.append("400 (Bad Request)")
+        await row.get_by_role("button", name="Change RESERVE_PERCENT").click()
+        await row.get_by_label("Change RESERVE_PERCENT").fill("100")
+        await row.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("alert")).to_contain_text("RESERVE_PERCENT must be less than 100")
+        await row.get_by_label("Change RESERVE_PERCENT").fill("33")
+        await row.get_by_role("button", name="Save").click()
+        await expect(row).to_contain_text("this page")
+        assert gate.service.pool.reserve == 0.33
+        lines = page.locator("section tbody tr")
+        await expect(lines).to_contain_text(["RESERVE_PERCENT"])
+        await visitor.shot("settings-changed")
+        assert not await violations(page, axe)
+        await lines.get_by_role("button", name="Undo").click()
+        await expect(lines).to_have_count(2)
+        assert gate.service.settings.reserve_percent == gate.settings.reserve_percent
+        await expect(row).not_to_contain_text("this page")

@@ -98,9 +98,41 @@ async def test_the_page_works_through_the_gateway(fleet: RunningFleet) -> None:
     status, headers, _ = request(fleet.url, "GET", "/api/cookies/status?node=w2", key=ADMIN)
     assert (status, headers["x-gemgate-node"]) == (200, "w2")
     assert fleet.ask("GET", "/api/cookies/status?node=w9")[0] == 404
+    status, told = fleet.ask("GET", "/api/series?step=minute")
+    assert (status, told["silent"]) == (200, {}), "of all nodes, not of one"
     status, told = fleet.ask("POST", "/api/keys", {"name": "made-here"})
     assert status == 201
     assert fleet.ask("GET", "/v1/models", key=told["key"])[0] == 200
+
+
+async def test_a_setting_that_is_changed_at_the_gateway_is_every_node_s(fleet: RunningFleet) -> None:
+    said = {"prompt": "hi"}
+    assert fleet.ask("POST", "/v1/generate", said, key=KEY)[0] == 200
+    change = {"settings": {"KEY_BUDGET": "calls_per_day=0", "DEFAULT_MODEL": MODEL}}
+    status, told = fleet.ask("PATCH", "/api/settings", change)
+    assert (status, [one["after"] for one in told["changes"]]) == (200, ["calls_per_day=0", MODEL])
+    try:
+        await until(
+            lambda: (
+                {fleet.ask("POST", "/v1/generate", said, key=KEY)[1].get("code") for _ in range(6)}
+                == {"insufficient_quota"}
+            )
+        )
+    finally:
+        for one in told["changes"]:
+            undo = {"name": one["name"], "version": one["version"]}
+            assert fleet.ask("POST", "/api/settings/undo", undo)[0] == 200
+    await until(lambda: {fleet.ask("POST", "/v1/generate", said, key=KEY)[0] for _ in range(6)} == {200})
+
+
+async def test_a_key_that_has_used_its_budget_up_is_no_trouble_for_others(fleet: RunningFleet) -> None:
+    """Its refusals were taken for the nodes' own, which then got no calls of anybody for a minute."""
+    made = fleet.ask("POST", "/api/keys", {"name": "poor", "budget": {"calls_per_day": 0}})[1]["key"]
+    for _ in range(4):
+        status, headers, told = request(fleet.url, "POST", "/v1/generate", {"prompt": "hi"}, key=made)
+        assert (status, told["code"]) == (429, "insufficient_quota"), told
+        assert headers["x-gemgate-rule"] == "calls_per_day"
+    assert fleet.ask("POST", "/v1/generate", {"prompt": "hi"}, key=KEY)[0] == 200
 
 
 async def test_a_gem_is_answered_by_the_node_whose_account_has_it(fleet: RunningFleet) -> None:

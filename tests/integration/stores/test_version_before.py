@@ -164,4 +164,4 @@ async def test_a_front_serves_nodes_of_another_version_and_says_so(version: str,
     await fleet.refresh()
     assert fleet.nodes[0].serves
     expected = [f"node worker-1 runs gemgate {one}, this gateway {__version__}" for one in said]
-    assert _troubles(fleet, Gathered({}, {})) == expected
+    assert [one.en for one in _troubles(fleet, Gathered({}, {}))] == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,17 +12,18 @@ import pytest
 from tests.support.scripted_gateway import ScriptedGateway
 
 from gemgate.accounts import Cookies
-from gemgate.alerts.channels import Bark, Webhook
+from gemgate.alerts.channels import Channel
 from gemgate.alerts.monitor import AlertMonitor
 from gemgate.errors import Blocked, SignedOut, Spent, StorageDown, Unreachable
 from gemgate.machine import Shortage
 from gemgate.policy.session_forecast import Forecast
 from gemgate.pool.account import Account
 from gemgate.ports.accounts import AuditLine
+from gemgate.ports.outbound import Posted
 from gemgate.testing import Facts, ScriptedUpstream, settle
 
-HOOK = Webhook("https://chat.example/hooks/SECRET-TOKEN")
-BARK = Bark("https://push.example/SECRET-KEY")
+HOOK = Channel("webhook", "https://chat.example/hooks/SECRET-TOKEN")
+BARK = Channel("bark", "https://push.example/SECRET-KEY")
 DEAD = SignedOut("the session is dead", "会话已失效")
 
 
@@ -39,7 +40,7 @@ class Posts:
     def check(self, url: str) -> None:
         return None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, read: int = 0) -> Posted:
         self.tries += 1
         assert headers["content-type"].startswith("application/json")
         if url == self.down:
@@ -49,7 +50,7 @@ class Posts:
             raise Unreachable(f"{url} cannot be reached")
         if self.status == 200:
             self.sent.append((url, json.loads(body)))
-        return self.status
+        return Posted(self.status)
 
     @property
     def events(self) -> list[str]:
@@ -81,13 +82,15 @@ class Ledger:
 
 
 class Scene:
-    def __init__(self, state: ScriptedGateway, ledger: Ledger | None = None, *channels: Any) -> None:
+    def __init__(
+        self, state: ScriptedGateway, ledger: Ledger | None = None, channels: Sequence[Channel] | None = None
+    ) -> None:
         self.state, self.clock = state, state.clock
         self.posts, self.facts, self.ledger = Posts(), Facts(), ledger or Ledger()
         self.alerts = AlertMonitor(
             state.pool,
             self.ledger,  # type: ignore[arg-type]
-            channels or (HOOK,),
+            (HOOK,) if channels is None else channels,
             sender=self.posts,
             node="node-1",
             clock=self.clock,
@@ -142,11 +145,11 @@ async def test_a_dead_session_is_told_once_and_its_recovery_once(scene: Scene) -
     assert body["text_en"] == "Account a is signed out: the session is dead"
     assert body["text_zh"] == "账号 a 已退出登录：会话已失效"
     assert body["text"] == f"{body['text_en']}\n{body['text_zh']}"
-    assert await scene.passes(24 * 3600) == []
+    assert await scene.passes(3 * 3600) == []
     await scene.alice.sign_in()
     assert await scene.passes(50) == []
     assert await scene.passes(20) == ["account.recovered"]
-    assert await scene.passes(24 * 3600) == []
+    assert await scene.passes(3 * 3600) == []
 
 
 async def test_what_mends_itself_at_once_is_not_told(scene: Scene) -> None:
@@ -303,7 +306,7 @@ async def test_a_store_that_is_away_costs_the_memory_of_a_restart_and_no_alert(s
 
 async def test_bark_gets_both_languages_in_its_own_form() -> None:
     state = await ScriptedGateway(ScriptedUpstream()).signed_in()
-    scene = Scene(state, None, HOOK, BARK)
+    scene = Scene(state, None, (HOOK, BARK))
     scene.cool()
     await scene.passes(4)
     ((first, _), (second, body)) = sorted(scene.posts.sent, key=lambda post: post[0])
@@ -338,3 +341,42 @@ async def test_lines_of_the_audit_that_others_wrote_mean_nothing(scene: Scene) -
     assert await later.passes(10) == []
     assert later.alerts._episodes == {}
     later.task.cancel()
+
+
+async def test_what_nobody_is_told_of_is_noted_once_with_its_end() -> None:
+    state = await ScriptedGateway(ScriptedUpstream()).signed_in()
+    scene = Scene(state, None, ())
+    scene.cool()
+    await scene.passes(700)
+    (noted,) = await scene.alerts.sent()
+    assert (noted.account, noted.kind, noted.of, noted.over, noted.taken) == ("a", "cooling", "image", False, False)
+    scene.alice.reset()
+    await scene.passes(70)
+    assert [(one.over, one.taken) for one in await scene.alerts.sent()] == [(True, False), (False, False)]
+    await scene.passes(3700)
+    assert scene.alerts._episodes == {}
+    scene.task.cancel()
+
+
+async def test_a_trouble_that_was_only_noted_is_told_when_there_is_a_channel_even_after_a_restart() -> None:
+    state = await ScriptedGateway(ScriptedUpstream()).signed_in()
+    scene = Scene(state, None, ())
+    scene.cool()
+    await scene.passes(10)
+    scene.task.cancel()
+    later = Scene(state, scene.ledger)
+    assert await later.passes(10) == ["account.cooling"]
+    assert [one.taken for one in await later.alerts.sent()] == [True, False]
+    scene.alice.reset()
+    assert await later.passes(70) == ["account.recovered"]
+    later.task.cancel()
+
+
+async def test_what_all_channels_refuse_is_noted_and_tried_again(scene: Scene) -> None:
+    scene.posts.status = 500
+    scene.cool()
+    await scene.passes(800)
+    assert [one.taken for one in await scene.alerts.sent()] == [False]
+    scene.posts.status = 200
+    assert await scene.passes(400) == ["account.cooling"]
+    assert [one.taken for one in await scene.alerts.sent()] == [True, False]

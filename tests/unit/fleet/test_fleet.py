@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gemgate import catalog
-from gemgate.errors import GatewayError, NoAccount, NotFound, Spent, StorageDown
+from gemgate.errors import GatewayError, LocalText, NoAccount, NotFound, Spent, StorageDown
 from gemgate.fleet.affinity import Affinity, AffinityKeys
 from gemgate.fleet.heartbeat import Heartbeat, report_of
 from gemgate.fleet.nodes import Fleet, NodeRequirements
@@ -23,6 +23,9 @@ from gemgate.pool.pool import AccountPool
 from gemgate.pool.status import Egress
 from gemgate.stores.sql.nodes import _node
 from gemgate.testing import FLASH, Facts, FakeClock, ScriptedUpstream, settle
+from gemgate.version import __version__
+from gemgate.web.relay.aggregate import Gathered, _troubles
+from gemgate.web.relay.status import _unable
 
 TOKEN = "a token of the fleet"
 TEXT = NodeRequirements(catalog.resolve("gemini-3-flash-preview", ()))
@@ -116,6 +119,25 @@ async def test_only_nodes_that_live_can_prove_themselves_and_have_an_account_are
     words = made.fleet.words()
     assert "dead" in words["dead"]
     assert "INTERNAL_TOKEN" in words["foreign"]
+
+
+async def test_a_fleet_without_accounts_is_not_said_to_be_signing_in() -> None:
+    """Of such nodes one may be called: it tells the caller itself. Whether we are ready is another question."""
+    made = await state(node("a", "INIT", lanes=0, why="No Google account is set up"))
+    assert made.fleet.pick(TEXT).name == "a"
+    (why,) = _unable(made.fleet, "en")
+    assert "a: INIT (No Google account is set up)" in why
+    assert "没有节点" in _unable(made.fleet, "zh")[0]
+    assert _unable((await state(node("a"))).fleet, "en") == []
+
+
+async def test_a_node_without_accounts_is_a_trouble_of_the_fleet() -> None:
+    made = await state(node("a"), node("b", "INIT", lanes=0))
+    for one in made.fleet.nodes:
+        one.node = replace(one.node, report=replace(one.node.report, version=__version__))
+    gathered = Gathered({"a": {"accounts": [{}]}, "b": {"accounts": []}}, {})
+    (trouble,) = _troubles(made.fleet, gathered)
+    assert trouble == LocalText("node b has no account", "节点 b 没有账号")
 
 
 async def test_when_nobody_can_everybody_is_told_why() -> None:

@@ -75,3 +75,9 @@ def test_a_sentence_stands_once_and_a_moment_is_a_clock_s(lines: Lines) -> None:
 def test_an_event_that_nobody_began_is_told_as_it_is(lines: Lines) -> None:
     observed(lines, [TelemetryEvent("request.done", "req_9", {"operation": "x", "until": float("inf")})], 500)
     assert [name for _, name, _ in lines.told] == ["request.done"]
+
+
+def test_a_node_that_lives_is_no_warning(lines: Lines) -> None:
+    events = [TelemetryEvent("node.alive", data={"node": "w1", "alive": alive}) for alive in (True, False)]
+    observed(lines, events, 500)
+    assert [level for level, _, _ in lines.told] == [20, 30]

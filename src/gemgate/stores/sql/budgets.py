@@ -53,6 +53,19 @@ class _Scope:
     budget: Budget
 
 
+@dataclass(frozen=True, slots=True)
+class _Settlement:
+    """What a run of a charge came to. again: an earlier run had taken it; mark: stands in the charge's row as its owner
+    once this is counted and the charge goes on, so that it is not counted twice.
+    """
+
+    charge: str
+    used: Cost
+    over: bool
+    again: bool
+    mark: str
+
+
 class SqlBudgets:
     """overall: of all calls together; each: of every key, where its own says nothing else; callers without a key are
     one together.
@@ -61,13 +74,14 @@ class SqlBudgets:
     def __init__(self, database: Database, clock: Clock, overall: Budget = NO_BUDGET, each: Budget = NO_BUDGET) -> None:
         self._database = database
         self._clock = clock
-        self._overall = overall
-        self._each = each
+        self.overall = overall
+        self.each = each
         self._owner = secrets.token_hex(8)
-        self._mine: dict[str, bool] = {}
-        """Charges taken here and not settled, and whether an earlier run had taken them."""
+        self._mine: dict[str, tuple[int, bool]] = {}
+        """Charges taken here and not settled: by how many runs, and whether an earlier one had taken them."""
         self._flying: set[str] = set()
-        self._ended: dict[str, tuple[Cost, bool, bool]] = {}
+        self._ended: list[_Settlement] = []
+        self._settlements = 0
         self._told = asyncio.Event()
         self._settling = asyncio.Lock()
 
@@ -105,9 +119,10 @@ class SqlBudgets:
                     "images": cost.images, "videos": cost.videos, "owner": self._owner, "until": until,
                 }  # fmt: skip
                 await connection.execute(self._insert(budget_charge).values(values))
-        self._mine[charge] = paid
-        if at_once:
-            self._flying.add(charge)
+            # Before the commit: whoever is cut off in it has it to settle all the same.
+            self._open(charge, again=paid)
+            if at_once:
+                self._flying.add(charge)
         return left
 
     async def check(self, tenant: str, budget: Budget, cost: Cost) -> None:
@@ -132,7 +147,7 @@ class SqlBudgets:
         flights[_ALL] = sum(flights.values())
         found: dict[str | None, tuple[Left, ...]] = {}
         for whose, scope in [
-            (None, _Scope("all", _ALL, self._overall)),
+            (None, _Scope("all", _ALL, self.overall)),
             *((key, self._own(key, keys[key])) for key in keys),
         ]:
             left = [
@@ -146,15 +161,23 @@ class SqlBudgets:
         return found
 
     def resume(self, charge: str) -> None:
-        self._mine.setdefault(charge, True)
+        self._open(charge, again=self._mine.get(charge, (0, True))[1])
+
+    def _open(self, charge: str, *, again: bool) -> None:
+        self._mine[charge] = self._mine.get(charge, (0, again))[0] + 1, again
 
     def settle(self, charge: str, used: Cost, *, over: bool) -> None:
-        if charge in self._mine:
-            again = self._mine[charge]
-            self._ended[charge] = (used, over, again)
-            if over:
-                del self._mine[charge]
-            self._told.set()
+        if charge not in self._mine:
+            return
+        runs, again = self._mine[charge]
+        self._settlements += 1
+        mark = f"{self._owner}/{self._settlements}"
+        self._ended.append(_Settlement(charge, used, over, again, mark))
+        if over or runs == 1:
+            del self._mine[charge]
+        else:
+            self._mine[charge] = runs - 1, again
+        self._told.set()
 
     async def tend(self) -> None:
         """Write what calls came to as soon as they end, and say which are in flight; runs for ever."""
@@ -178,51 +201,59 @@ class SqlBudgets:
 
     async def written(self) -> None:
         """Return when all that was settled so far is counted. StorageDown: it waits on."""
-        if not self._ended:
+        if not self._ended and not self._settling.locked():
             return
         async with self._settling:
             self._told.clear()
-            ended, self._ended = self._ended, {}
+            ended, self._ended = self._ended, []
+            if not ended:
+                return
             try:
                 async with self._database.writing() as connection:
-                    for charge, (used, over, again) in sorted(ended.items()):
-                        await self._settled(connection, charge, used, over=over, again=again)
+                    for one in sorted(ended, key=lambda one: one.charge):
+                        await self._settled(connection, one)
             except BaseException:
-                self._ended = ended | self._ended
+                self._ended = ended + self._ended
                 self._told.set()
                 raise
-            self._flying.difference_update(ended)
+            self._flying.difference_update(one.charge for one in ended if one.charge not in self._mine)
 
-    async def _settled(self, connection: AsyncConnection, charge: str, used: Cost, *, over: bool, again: bool) -> None:
-        """A charge that is gone was settled before, by a commit of which we never heard; one that another process has
-        taken over is its own to settle.
+    async def _settled(self, connection: AsyncConnection, one: _Settlement) -> None:
+        """A charge that is gone or bears the mark was settled before, by a commit of which we never heard; one that
+        another process has taken over is its own to settle.
         """
-        query = select(budget_charge).where(budget_charge.c.id == charge).with_for_update()
-        if not again:
-            query = query.where(budget_charge.c.owner == self._owner)
-        taken = (await connection.execute(query)).first()
+        query = select(budget_charge).where(budget_charge.c.id == one.charge).with_for_update()
+        owner, used = budget_charge.c.owner, one.used
+        taken = (
+            await connection.execute(query.where(owner != one.mark if one.again else owner == self._owner))
+        ).first()
         if taken is None:
             return
+        mine = budget_charge.c.id == taken.id
         more = Cost(0, used.tokens)
-        if over:
+        if one.over:
             # What earlier runs of a task made is not in `used`: then nothing is given back.
-            least = 0 if again else -taken.images, 0 if again else -taken.videos
-            images = max(least[0], used.images - taken.images)
-            more = Cost(0, used.tokens, images, max(least[1], used.videos - taken.videos))
-            await connection.execute(delete(budget_charge).where(budget_charge.c.id == taken.id))
+            least = Cost(0) if one.again else Cost(-taken.calls, 0, -taken.images, -taken.videos)
+            more = Cost(
+                max(least.calls, min(0, used.calls - taken.calls)),
+                used.tokens,
+                max(least.images, used.images - taken.images),
+                max(least.videos, used.videos - taken.videos),
+            )
+            await connection.execute(delete(budget_charge).where(mine))
         else:
-            await connection.execute(update(budget_charge).where(budget_charge.c.id == taken.id).values(until=0.0))
+            await connection.execute(update(budget_charge).where(mine).values(until=0.0, owner=one.mark))
         await self._counted(connection, [_ALL, taken.scope], taken.at, more, begun=True)
 
     async def _scopes(self, tenant: str, budget: Budget | None) -> list[_Scope]:
         """Whose budgets a call is counted against, in the one order in which their rows are held."""
         if budget is None:
             budget = await self._budget_of(tenant)
-        scopes = [_Scope("all", _ALL, self._overall), self._own(tenant, budget)]
+        scopes = [_Scope("all", _ALL, self.overall), self._own(tenant, budget)]
         return [scope for scope in scopes if scope.budget]
 
     def _own(self, tenant: str, budget: Budget) -> _Scope:
-        return _Scope("key", _name(tenant), Budget.of({**self._each.limits, **budget.limits}))
+        return _Scope("key", _name(tenant), Budget.of({**self.each.limits, **budget.limits}))
 
     async def _budget_of(self, tenant: str) -> Budget:
         if not tenant:

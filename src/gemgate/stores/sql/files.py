@@ -27,7 +27,7 @@ class SqlFileStore:
         self._database = database
         self._blobs = blobs
         self._clock = clock
-        self._per_owner = per_owner
+        self.per_owner = per_owner
 
     async def add(self, file: StoredFile, data: bytes) -> None:
         """TooLarge when the owner's files would be more than they may be together."""
@@ -62,8 +62,8 @@ class SqlFileStore:
         return select(func.coalesce(func.sum(table.c.bytes), 0)).where(table.c.owner == owner, self._alive())
 
     def _judge(self, held: int, file: StoredFile) -> None:
-        if self._per_owner and held + file.bytes > self._per_owner:
-            most, now = f"{self._per_owner / 1e6:g}", f"{held / 1e6:.1f}"
+        if self.per_owner and held + file.bytes > self.per_owner:
+            most, now = f"{self.per_owner / 1e6:g}", f"{held / 1e6:.1f}"
             raise TooLarge(
                 f"Files of one key may be {most} MB together (FILES_PER_KEY_MB), and {now} MB are here: delete some",
                 f"单个密钥的文件总量上限为 {most} MB（FILES_PER_KEY_MB），现有 {now} MB，请先删除一些",

@@ -464,3 +464,14 @@ chat_made = Table(
     Column("tenant", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+setting_change = Table(
+    "setting_change",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, comment="The newest of a name is in force"),
+    Column("at", Double, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("before", Text, comment="JSON; null is what file, environment and options say"),
+    Column("after", Text),
+)

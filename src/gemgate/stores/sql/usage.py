@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Executable, cast, delete, func, select
+from sqlalchemy import Column, ColumnElement, Double, Executable, cast, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.lazy_import import later
@@ -52,7 +52,7 @@ class SqlUsageStore:
 
     async def ask(self, question: UsageQuestion) -> Sequence[UsageRow]:
         columns = [usage.c[name] for name in question.by]
-        sums = [cast(func.sum(usage.c[name]), usage.c[name].type) for name in AMOUNTS]  # no decimals of PostgreSQL
+        sums = [self._sum(usage.c[name]) for name in AMOUNTS]
         hours = list(range(24)) if "hour" in question.by else [WHOLE_DAY]
         query = select(*columns, *sums).where(
             usage.c.hour.in_(hours), usage.c.day >= question.since, usage.c.day < question.until
@@ -65,6 +65,14 @@ class SqlUsageStore:
             found = (await connection.execute(query.limit(question.most))).all()
         width = len(columns)
         return [UsageRow(tuple(row[:width]), UsageSums(*row[width:])) for row in found if row[width] is not None]
+
+    def _sum(self, amount: Column[Any]) -> ColumnElement[Any]:
+        """PostgreSQL adds whole numbers up as decimals; as doubles, exact up to 2^53, 8,000 groups take 45 ms of its
+        processor's time where they took 63.
+        """
+        if self._database.is_sqlite:
+            return func.sum(amount)
+        return cast(func.sum(cast(amount, Double)), amount.type)
 
     async def forget_before(self, day: int) -> int:
         async with self._database.writing() as connection:

@@ -138,7 +138,8 @@ async def summary(context: FrontContext) -> Response:
     gathered = await query_all(context, _read_overview)
     now = context.state.clock.now()
     rows = _rows(gathered, "accounts")
-    degraded = [*_troubles(fleet, gathered), *([context.state.degraded] if context.state.degraded else [])]
+    language = context.caller.language
+    degraded = context.state.troubles(language) + [one.for_(language) for one in _troubles(fleet, gathered)]
     degraded += [text for told in gathered.answers.values() for text in told["degraded"]]
     said = overview.summary_of([_account(row) for row in rows], list(dict.fromkeys(degraded)), now)
     if not fleet.nodes:
@@ -179,17 +180,32 @@ def _read_overview(answer: Mapping[str, Any]) -> None:
         raise TypeError("not an overview")
 
 
-def _troubles(fleet: Fleet, gathered: Gathered) -> list[str]:
-    """What of the fleet itself is not as it should be."""
-    gone = [f"node {one.name} is gone" for one in fleet.nodes if not one.alive and one.node.report.status != "OFFLINE"]
-    foreign = [f"node {one.name} has another INTERNAL_TOKEN" for one in fleet.nodes if one.alive and not one.proven]
-    other = [
-        f"node {one.name} runs gemgate {one.node.report.version or '(unknown)'}, this gateway {__version__}"
-        for one in fleet.nodes
-        if one.serves and one.node.report.version != __version__
+def _troubles(fleet: Fleet, gathered: Gathered) -> list[LocalText]:
+    """What of the nodes is not as it should be."""
+    gone = [one.name for one in fleet.nodes if not one.alive and one.node.report.status != "OFFLINE"]
+    foreign = [one.name for one in fleet.nodes if one.alive and not one.proven]
+    other = {one.name: one.node.report.version or "(unknown)" for one in fleet.nodes if one.serves}
+    empty = [name for name, told in gathered.answers.items() if not told["accounts"]]
+    return [
+        *(LocalText(f"node {name} is gone", f"节点 {name} 已失联") for name in gone),
+        *(
+            LocalText(f"node {name} has another INTERNAL_TOKEN", f"节点 {name} 的 INTERNAL_TOKEN 不同")
+            for name in foreign
+        ),
+        *(
+            LocalText(
+                f"node {name} runs gemgate {version}, this gateway {__version__}",
+                f"节点 {name} 运行 gemgate {version}，本网关为 {__version__}",
+            )
+            for name, version in other.items()
+            if version != __version__
+        ),
+        *(LocalText(f"node {name} has no account", f"节点 {name} 没有账号") for name in empty),
+        *(
+            LocalText(f"node {name} does not answer: {why}", f"节点 {name} 没有响应：{why}")
+            for name, why in gathered.missing.items()
+        ),
     ]
-    silent = [f"node {name} does not answer: {why}" for name, why in gathered.missing.items()]
-    return [*([fleet.degraded] if fleet.degraded else []), *gone, *foreign, *other, *silent]
 
 
 def _account(row: Mapping[str, Any]) -> overview.AccountOverview:

@@ -33,16 +33,7 @@ from gemgate.web.routes import keys, mcp, sessions, settings
 
 PARTS = (status, nodes, aggregate, sessions, keys, settings, mcp, page)
 """What the gateway answers itself."""
-OWN = frozenset(
-    {
-        *("health", "ready", "metrics", "page", "page.file", "page.docs", "settings", "mcp"),
-        *("nodes.list", "nodes.drain", "nodes.weight", "nodes.remove"),
-        *("session", "session.begin", "session.end", "session.list", "session.revoke"),
-        *("keys.list", "keys.make", "keys.revoke"),
-        *("accounts.list", "gems.list", "overview", "requests.list"),
-        *("history.list", "history.search", "history.export"),
-    }
-)
+OWN = frozenset(entry.spec.name for module in PARTS for entry in module.router.routes)
 """Their operations."""
 BODILESS = ("GET", "HEAD", "OPTIONS", "DELETE")
 RETRY_DELAYS = 1.0
@@ -65,7 +56,13 @@ def create_front_app(settings: Settings, edge: FleetFront) -> ASGIApp:
         edge.run("lost nodes", lambda: _look_again(edge, hop))
         app.state.hop, app.state.metrics = hop, metrics
         front.relay = Relay(
-            settings, edge.fleet, edge.affinity, edge.limiter, hop, metrics, shared=settings.shared_database
+            lambda: edge.settings,
+            edge.fleet,
+            edge.affinity,
+            edge.limiter,
+            hop,
+            metrics,
+            shared=settings.shared_database,
         )
         try:
             yield

@@ -25,7 +25,7 @@ from gemgate.settings import Settings
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.context import context_of
 from gemgate.web.disconnect import cancel_on_disconnect
-from gemgate.web.errors import stream_error
+from gemgate.web.errors import RULE, stream_error
 from gemgate.web.relay import call_info
 from gemgate.web.relay.body import Body
 from gemgate.web.relay.call_info import CallInfo, Defaults
@@ -76,7 +76,7 @@ class Relay:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Callable[[], Settings],
         fleet: Fleet,
         affinity: Affinity,
         limiter: Limiter,
@@ -130,7 +130,7 @@ class Relay:
     async def _read(self, passage: RelayedRequest) -> CallInfo:
         """What the call is about; counts it, once for all nodes that may be asked."""
         route, caller = passage.route, passage.caller
-        settings = self._settings
+        settings = self._settings()
         offers = self._fleet.models()
         defaults = Defaults(settings.default_model, settings.default_image_model, offers, settings.aliases())
         if passage.body is None or not call_info.needs_body(route):
@@ -195,10 +195,10 @@ class Relay:
     def _moves(self, passage: RelayedRequest, head: Head) -> bool:
         """Whether another node may do better: this one could not take the call, or does not know what it names.
 
-        An answer of our own limits names them, and would be the same everywhere.
+        A refusal by a limit of ours names it: it is the caller's own, and would be the same everywhere.
         """
         if head.status in _MOVES and head.generated == "no":
-            return "x-ratelimit-limit-requests" not in head.fields
+            return RULE not in head.fields
         if head.status != 404 or not (passage.asked.trace.ids or passage.asked.trace.account):
             return False
         if passage.route.name in IN_MEMORY:
@@ -270,7 +270,7 @@ class Relay:
         await passage.send({"type": "http.response.body", "body": frame, "more_body": False})
 
     def _scheme(self, request: Request) -> str:
-        public = self._settings.public_base_url
+        public = self._settings().public_base_url
         if public:
             return public.partition("://")[0]
         return "https" if context_of(request).access.is_https(request) else "http"

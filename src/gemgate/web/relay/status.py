@@ -8,7 +8,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from gemgate.catalog import DEFAULT_MODEL, resolve
-from gemgate.errors import NoAccount
 from gemgate.fleet.nodes import Fleet, NodeRequirements
 from gemgate.version import __version__
 from gemgate.web.context import FrontContext, RequestContext
@@ -33,12 +32,9 @@ TEXT = NodeRequirements(resolve(DEFAULT_MODEL, ()))
     summary="How the gateway and its nodes are, in figures",
 )
 async def health(context: FrontContext) -> Response:
-    return json_response(
-        health_of(context.fleet, watermark=context.state.settings.watermark_removal)
-        | {
-            "degraded": context.state.troubles(context.caller.language),
-        }
-    )
+    language = context.caller.language
+    figures = health_of(context.fleet, watermark=context.state.settings.watermark_removal)
+    return json_response(figures | {"degraded": [*context.state.troubles(language), *_unable(context.fleet, language)]})
 
 
 def health_of(fleet: Fleet, *, watermark: bool) -> dict[str, Any]:
@@ -67,19 +63,16 @@ def health_of(fleet: Fleet, *, watermark: bool) -> dict[str, Any]:
     summary="200 when a node can take a call, 503 and why otherwise",
 )
 async def ready(context: FrontContext) -> Response:
-    fleet, state = context.fleet, context.state
-    if reasons := refusing(state.machine, context.caller.language):
+    state, language = context.state, context.caller.language
+    if reasons := refusing(state.machine, language) or _unable(context.fleet, language):
         return json_response({"ready": False, "reasons": reasons}, 503)
-    if fleet.able(TEXT):
-        degraded = state.troubles(context.caller.language)
-        return json_response({"ready": True, **({"degraded": degraded} if degraded else {})})
-    try:
-        fleet.pick(TEXT)
-    except NoAccount as error:
-        reasons = [error.text(context.caller.language)]
-    else:
-        reasons = ["the nodes are still signing in"]
-    return json_response({"ready": False, "reasons": reasons}, 503)
+    degraded = state.troubles(language)
+    return json_response({"ready": True, **({"degraded": degraded} if degraded else {})})
+
+
+def _unable(fleet: Fleet, language: str) -> list[str]:
+    """Why no node takes a plain chat, each in its own words; empty when one does."""
+    return [] if fleet.able(TEXT) else [fleet.no_node_error(TEXT).text(language)]
 
 
 @operation(

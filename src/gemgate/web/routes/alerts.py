@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 from pydantic import Field
 from starlette.responses import Response
@@ -13,7 +12,8 @@ from gemgate.alerts.channels import Channel, channel_of
 from gemgate.assembly.loops import alert_channels
 from gemgate.dialects import wire
 from gemgate.errors import BadRequest, NotFound
-from gemgate.ports.alerts import AlertChannel
+from gemgate.policy.alert_address import host_of
+from gemgate.ports.alerts import AlertChannel, ChannelKind
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -25,9 +25,9 @@ BODY = 10_000
 
 
 class ChannelRequest(wire.Body):
-    """Body of POST /api/alerts. `url`: of a webhook that takes JSON, or Bark's https://SERVER/KEY."""
+    """Body of POST /api/alerts. `url`: as docs/operations.md has it for each kind; all but its host is a secret."""
 
-    kind: Literal["webhook", "bark"]
+    kind: ChannelKind
     url: str = Field(min_length=1, max_length=2000, repr=False)
 
 
@@ -41,15 +41,30 @@ class ChannelRequest(wire.Body):
     summary="Channels of alerts, and what was told",
 )
 async def listing(context: NodeContext) -> Response:
-    """Those of the settings have their setting's name as id. Of addresses only the host is shown."""
+    """Those of the settings have their setting's name as id. Of addresses only the host is shown. `told` has what
+    nobody took as well, with `taken` false.
+    """
     service = context.service
     fixed = [
-        {"id": name, "kind": channel.name, "host": _host(channel.url), "origin": name, "usable": True}
+        {
+            "id": name,
+            "kind": channel.kind,
+            "host": host_of(channel.kind, channel.url),
+            "origin": _setting(name),
+            "usable": True,
+        }
         for name, channel in alert_channels(service.settings).items()
     ]
     kept = [_shown(channel) for channel in await service.alert_store.channels()]
     sent = [
-        {"at": one.at, "account": one.account or None, "kind": one.kind, "of": one.of, "over": one.over}
+        {
+            "at": one.at,
+            "account": one.account or None,
+            "kind": one.kind,
+            "of": one.of,
+            "over": one.over,
+            "taken": one.taken,
+        }
         for one in await service.alerts.sent()
     ]
     return json_response({"channels": [*fixed, *kept], "told": sent})
@@ -69,7 +84,9 @@ async def listing(context: NodeContext) -> Response:
 async def add(context: NodeContext) -> Response:
     body, _ = await read_with(context.request, BODY, model_reader(ChannelRequest, lambda body: body))
     url = body.url.strip()
-    channel = AlertChannel(f"alert_{secrets.token_hex(8)}", body.kind, _host(url), url, context.service.clock.now())
+    channel = AlertChannel(
+        f"alert_{secrets.token_hex(8)}", body.kind, host_of(body.kind, url), url, context.service.clock.now()
+    )
     await context.service.alert_store.add(channel)
     await context.service.audit(context.caller, "alert channel added", "", f"{channel.kind} {channel.host}")
     return json_response(_shown(channel), 201)
@@ -85,7 +102,7 @@ async def add(context: NodeContext) -> Response:
     summary="Send a test to a channel",
 )
 async def test(context: NodeContext) -> Response:
-    """`taken`, and `why` not: an HTTP status, or what kind of error it was."""
+    """`taken`, and `why` not: an HTTP status, the service's own code, or what kind of error it was."""
     why = await context.service.alerts.send_test(await _channel(context, context.request.path_params["channel_id"]))
     return json_response({"taken": not why, "why": why})
 
@@ -102,9 +119,8 @@ async def test(context: NodeContext) -> Response:
 async def remove(context: NodeContext) -> Response:
     channel_id = context.request.path_params["channel_id"]
     if channel_id in alert_channels(context.service.settings):
-        raise BadRequest(
-            f"This channel is set by {channel_id}; change the setting", f"该渠道由 {channel_id} 设置，请修改该设置"
-        )
+        name = _setting(channel_id)
+        raise BadRequest(f"This channel is set by {name}; change the setting", f"该渠道由 {name} 设置，请修改该设置")
     if not await context.service.alert_store.remove(channel_id):
         raise _no_channel(channel_id)
     await context.service.audit(context.caller, "alert channel removed", "", channel_id[:40])
@@ -133,15 +149,9 @@ def _no_channel(channel_id: str) -> NotFound:
     )
 
 
-def _host(url: str) -> str:
-    """The host of an http(s) address; BadRequest for anything else."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname:
-            return parts.netloc.rpartition("@")[2]
-    except ValueError:
-        pass
-    raise BadRequest("url must be an http(s) address", "url 必须是 http(s) 地址", param="url")
+def _setting(channel_id: str) -> str:
+    """The setting that a fixed channel comes from."""
+    return channel_id.partition(":")[0]
 
 
 def _shown(channel: AlertChannel) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def health_of(service: Service, language: str = "en") -> dict[str, Any]:
         "concurrency": {"max": lanes, "available": max(0, lanes - busy)},
         "storage": {"total_images": 0},
         "conversations": {"total": 0, "active_in_memory": service.gateway.conversations.under_way},
-        "degraded": service.troubles(language),
+        "degraded": [*service.troubles(language), *unable(service, language)],
         "accounts": dict(sorted(Counter(m.status().state for m in accounts).items())),
         "capabilities": {one: service.pool.answers(one) for one in CAPABILITIES},
     }
@@ -86,13 +86,16 @@ def health_of(service: Service, language: str = "en") -> dict[str, Any]:
 )
 async def ready(context: NodeContext) -> Response:
     service = context.service
-    reasons = refusing(service.machine, context.caller.language)
-    if not service.pool.answers("text"):
-        reasons.append(service.pool.no_account_error("text").text(context.caller.language))
-    if reasons:
+    language = context.caller.language
+    if reasons := [*refusing(service.machine, language), *unable(service, language)]:
         return json_response({"ready": False, "reasons": reasons}, 503)
-    degraded = service.troubles(context.caller.language)
+    degraded = service.troubles(language)
     return json_response({"ready": True, **({"degraded": degraded} if degraded else {})})
+
+
+def unable(service: Service, language: str) -> list[str]:
+    """Why no account answers text; empty when one does."""
+    return [] if service.pool.answers("text") else [service.pool.no_account_error("text").text(language)]
 
 
 def refusing(machine: Machine, language: str) -> list[str]:

@@ -11,8 +11,16 @@ const t = words({
   kind: ["Kind", "类型"],
   webhook: ["Webhook (JSON)", "Webhook（JSON）"],
   bark: ["Bark (push to a phone)", "Bark（手机推送）"],
+  ntfy: ["ntfy", "ntfy"],
+  telegram: ["Telegram bot", "Telegram 机器人"],
+  slack: ["Slack", "Slack"],
+  discord: ["Discord", "Discord"],
+  feishu: ["Feishu / Lark group bot", "飞书群机器人"],
+  dingtalk: ["DingTalk group bot", "钉钉群机器人"],
+  wecom: ["WeCom group bot", "企业微信群机器人"],
   url: ["Address", "地址"],
-  url_hint: ["Kept encrypted, because it is a secret; only its host is shown later. For Bark: https://SERVER/KEY.", "地址属于机密，将加密保存，之后仅显示主机名。Bark 格式：https://服务器/密钥。"],
+  url_hint: ["Kept encrypted, because it is a secret; only its host is shown later.", "地址属于机密，将加密保存，之后仅显示主机名。"],
+  signed: ["With signatures switched on: # and the bot's secret behind the address; with a keyword: gemgate.", "启用加签时，在地址后加 # 和机器人的密钥；使用关键词时填 gemgate。"],
   save: ["Add and send a test", "添加并发送测试"],
   test: ["Send a test", "发送测试"],
   forget: ["Forget", "移除"],
@@ -23,38 +31,54 @@ const t = words({
   action: ["Action", "操作"],
   sent: ["A test was sent and taken.", "测试消息已发送并被接收。"],
   unsent: ["The channel is kept, but did not take the test: {why}", "渠道已保存，但未接收测试消息：{why}"],
+  untaken: ["taken by nobody", "未送达"],
   told: ["Told lately", "最近告警"],
   when: ["When", "时间"],
   account: ["Account", "账号"],
   what: ["What", "内容"],
   over: ["over: {what}", "已恢复：{what}"],
-  nothing: ["Nothing was told yet.", "还没有发送过告警。"],
+  nothing: ["There was nothing to tell yet.", "还没有需要告警的事件。"],
   needs_login: ["needs a login", "需要登录"],
   error: ["cannot be used", "无法使用"],
   cooling: ["rests", "冷却"],
   blocked: ["address blocked", "地址被封锁"],
   dies_soon: ["will need a login soon", "即将需要登录"],
+  wire: ["Google's wire has changed", "Google 接口有变化"],
+  machine: ["the machine is short", "运行环境异常"],
 });
+
+const FORMS = {
+  webhook: "https://example.com/alerts",
+  bark: "https://api.day.app/KEY",
+  ntfy: "https://ntfy.sh/TOPIC",
+  telegram: "https://api.telegram.org/botTOKEN/sendMessage?chat_id=ID",
+  slack: "https://hooks.slack.com/services/T…/B…/…",
+  discord: "https://discord.com/api/webhooks/ID/TOKEN",
+  feishu: "https://open.feishu.cn/open-apis/bot/v2/hook/TOKEN",
+  dingtalk: "https://oapi.dingtalk.com/robot/send?access_token=TOKEN",
+  wecom: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=KEY",
+};
+const SIGNED = ["feishu", "dingtalk"];
 
 export function Alerts({ title }) {
   const { data, problem, refresh } = usePoll("/api/alerts", 10);
   const [form, setForm] = useState({ kind: "webhook", url: "" });
   const [trouble, setTrouble] = useState(null);
-  const [said, setSaid] = useState("");
-  const outcome = (told) => setSaid(told.taken ? t("sent") : t("unsent", { why: told.why }));
+  const [tested, setTested] = useState(null);
   const add = async (event) => {
     event.preventDefault();
     setTrouble(null);
+    setTested(null);
     try {
       const made = await post("/api/alerts", form);
-      outcome(await post(`/api/alerts/${made.id}/test`));
+      setTested(await post(`/api/alerts/${made.id}/test`));
       setForm({ ...form, url: "" });
       refresh();
     } catch (failed) {
       setTrouble(failed);
     }
   };
-  const test = (id) => async () => outcome(await post(`/api/alerts/${id}/test`));
+  const test = (id) => async () => setTested(await post(`/api/alerts/${id}/test`));
   const forget = (id) => async () => {
     await remove(`/api/alerts/${id}`);
     refresh();
@@ -67,16 +91,17 @@ export function Alerts({ title }) {
         <form class="form" onSubmit=${add}>
           <${Field} label=${t("kind")}>
             <select name="kind" value=${form.kind} onChange=${(e) => setForm({ ...form, kind: e.target.value })}>
-              <option value="webhook">${t("webhook")}</option><option value="bark">${t("bark")}</option>
+              ${Object.keys(FORMS).map((kind) => html`<option key=${kind} value=${kind}>${t(kind)}</option>`)}
             </select>
           <//>
-          <${Field} label=${t("url")} hint=${t("url_hint")} wide>
-            <input name="url" type="url" required value=${form.url} autocomplete="off" onInput=${(e) => setForm({ ...form, url: e.target.value })} />
+          <${Field} label=${t("url")} hint=${`${t("url_hint")}${SIGNED.includes(form.kind) ? ` ${t("signed")}` : ""}`} wide>
+            <input name="url" type="url" required placeholder=${FORMS[form.kind]} value=${form.url} autocomplete="off" onInput=${(e) => setForm({ ...form, url: e.target.value })} />
           <//>
           <div class="actions"><button class="first">${t("save")}</button></div>
         </form>
         <${Trouble} problem=${trouble} />
-        ${said && html`<${Note}><p role="status">${said}</p><//>`}
+        ${tested?.taken && html`<${Note}><p role="status">${t("sent")}</p><//>`}
+        ${tested && !tested.taken && html`<${Note} tone="bad"><p role="alert">${t("unsent", { why: tested.why })}</p><//>`}
       </section>
       ${!data && !problem && html`<${Loading} />`}
       ${data && html`
@@ -94,7 +119,7 @@ export function Alerts({ title }) {
           ${data.told.length ? html`
             <${Table} caption=${t("told")} head=${["when", "account", "what"].map((name) => t(name))}>
               ${data.told.map((one) => html`
-                <tr><td class="nowrap">${moment(one.at)}</td><td>${one.account || "–"}</td><td>${one.over ? t("over", { what: t(one.kind) }) : t(one.kind)} ${one.of}</td></tr>
+                <tr><td class="nowrap">${moment(one.at)}</td><td>${one.account || "–"}</td><td>${one.over ? t("over", { what: t(one.kind) }) : t(one.kind)} ${one.of}${one.taken ? "" : ` (${t("untaken")})`}</td></tr>
               `)}
             <//>` : html`<p class="muted">${t("nothing")}</p>`}
         </section>
