@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from gemgate.web.app import openapi_document
-from tests.docs.test_commands import FENCE, PAGES
-from tests.docs.test_languages import FOR_DEVELOPERS
+from tests.support.shown_commands import FENCE, FOR_DEVELOPERS, PAGES
 
 Call = tuple[str, str]
 CURL = re.compile(r"\bcurl\b.*?http://127\.0\.0\.1:8100(/[^\s'\"]+)")

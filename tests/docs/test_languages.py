@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.shown_commands import FOR_DEVELOPERS
+
 ROOT = Path(__file__).parents[2]
 TWINS = [path for pattern in ("*.zh.md", "docs/*.zh.md", "deploy/**/*.zh.md") for path in sorted(ROOT.glob(pattern))]
-FOR_DEVELOPERS = {"architecture", "client-contracts", "decisions", "gemini-webapi", "google-wire", "threats"}
-"""Pages of docs/ in English only; the Chinese contents say so."""
 LOOSE = {"README", "accounts", "cookies", "start"}
 """Pages with prompts and placeholders in the reader's own language."""
 LINK = re.compile(r"\]\(([\w/.-]+\.md)(?:#[^)\s]*)?\)")

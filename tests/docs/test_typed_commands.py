@@ -16,10 +16,10 @@ from gemgate.assembly.fleet import Registry
 from gemgate.cli import app
 from gemgate.nodes import NodeCard, NodeReport
 from gemgate_simulator import Simulator
-from tests.docs.test_commands import Words, shown
 from tests.support.kept_chats import kept
 from tests.support.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests.support.serving import NO_LIMITS, Served, served, settings_for
+from tests.support.shown_commands import Words, shown
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = {
