@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import base64
 import contextlib
 import io
 import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +32,9 @@ from tests.support.serving import Served, served, settings_for
 
 KEYS = {"GEMGATE_KEY": "a-client-key-for-tests", "GEMGATE_ADMIN_KEY": "an-admin-key-for-tests"}
 TOLD, VALUES = examples.load()
+RUNNER = Path(__file__).with_name("run_examples.mjs")
+LONGEST = 1 << 24
+"""Characters of what an example prints."""
 
 
 def test_every_operation_has_an_example() -> None:
@@ -57,39 +62,81 @@ def files(folder: Path) -> None:
     (folder / "lines.jsonl").write_text(json.dumps({**line, "body": body}) + "\n")
 
 
-async def told_by_curl(code: str, folder: Path) -> str:
-    return await output("bash", "-c", code, cwd=folder)
+Tell = Callable[[str], Awaitable[str]]
+"""What an example prints when it is run."""
 
 
-async def told_by_javascript(code: str, folder: Path) -> str:
-    return await output(shutil.which("node") or "node", "--input-type=module", "-e", code, cwd=folder)
+@contextlib.asynccontextmanager
+async def by_curl(folder: Path) -> AsyncIterator[Tell]:
+    async def tell(code: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-c", code, cwd=folder, env={**os.environ, **KEYS}, stdout=PIPE, stderr=PIPE
+        )
+        said, wrong = await process.communicate()
+        assert process.returncode == 0, (code, wrong.decode())
+        return said.decode()
+
+    yield tell
 
 
-async def output(*command: str, cwd: Path) -> str:
+@contextlib.asynccontextmanager
+async def by_javascript(folder: Path) -> AsyncIterator[Tell]:
+    """One Node for all of them: starting it for each would take most of the test."""
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, env={**os.environ, **KEYS}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        "node", str(RUNNER), cwd=folder, env={**os.environ, **KEYS}, stdin=PIPE, stdout=PIPE, limit=LONGEST
     )
-    out, wrong = await process.communicate()
-    assert process.returncode == 0, (command[-1], wrong.decode())
-    return out.decode()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    asked, answers = process.stdin, process.stdout
+
+    async def tell(code: str) -> str:
+        asked.write(base64.b64encode(code.encode()) + b"\n")
+        answer = json.loads(await answers.readline())
+        assert answer["wrong"] is None, (code, answer["wrong"])
+        return str(answer["said"])
+
+    try:
+        yield tell
+    finally:
+        asked.close()
+        await process.wait()
 
 
-async def told_by_python(code: str, folder: Path) -> str:
-    """In this process, beside the loop: starting Python seventy times would take most of the test."""
+@contextlib.asynccontextmanager
+async def by_python(folder: Path) -> AsyncIterator[Tell]:
+    """In this process, beside the loop, as well."""
 
-    def run() -> str:
+    def run(code: str) -> str:
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.chdir(folder):
             exec(compile(code, "example", "exec"), {})
         return said.getvalue()
 
-    before = dict(os.environ)
-    os.environ.update(KEYS)
-    try:
-        return await asyncio.to_thread(run)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    async def tell(code: str) -> str:
+        before = dict(os.environ)
+        os.environ.update(KEYS)
+        try:
+            return await asyncio.to_thread(run, code)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    yield tell
+
+
+BY = {"curl": by_curl, "python": by_python, "javascript": by_javascript}
+PROGRAMS = {"curl": ("curl", "curl"), "javascript": ("node", "nodejs")}
+"""What an example's language needs, and the package that has it."""
+
+
+@pytest.fixture
+async def tell(language: str, tmp_path: Path) -> AsyncIterator[Tell]:
+    program, package = PROGRAMS.get(language, ("", ""))
+    if program and shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed (apt-get install {package})")
+    files(tmp_path)
+    async with BY[language](tmp_path) as running:
+        yield running
 
 
 def part(thing: Any, keys: str) -> str:
@@ -99,20 +146,14 @@ def part(thing: Any, keys: str) -> str:
 
 
 @pytest.mark.parametrize("language", ["curl", "python", "javascript"])
-async def test_the_examples_work(language: str, gate: tuple[Served, Simulator], tmp_path: Path) -> None:
+async def test_the_examples_work(language: str, tell: Tell, gate: tuple[Served, Simulator], tmp_path: Path) -> None:
     running, sim = gate
-    if language == "javascript" and shutil.which("node") is None:
-        pytest.skip("node is not installed (apt-get install nodejs)")
-    if language == "curl" and shutil.which("curl") is None:
-        pytest.skip("curl is not installed (apt-get install curl)")
-    tell = {"curl": told_by_curl, "python": told_by_python, "javascript": told_by_javascript}[language]
-    files(tmp_path)
     cookies = sim.google.cookies("alice")
     pixel = examples.image_base64()
     values = {**VALUES, "psid": cookies["__Secure-1PSID"], "psidts": cookies["__Secure-1PSIDTS"], "pixel": pixel}
     for example in TOLD:
         filled = examples.filled(example, values)
-        said = await tell(examples.write(filled, language, running.url), tmp_path)  # type: ignore[arg-type]
+        said = await tell(examples.write(filled, language, running.url))  # type: ignore[arg-type]
         where = f"{example.operation} in {language}: {said[:400]}"
         if example.shows == "json":
             answer = ast.literal_eval(said) if language == "python" else json.loads(said)
