@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -20,19 +20,22 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from PIL import Image
-from tools.docs import examples
+from tools.docs import answers, examples
 from tools.docs.pages import OF_THE_PAGE
 
 from gemgate.jobs import JobRules
 from gemgate.web.routes import all_operations
 from gemgate_simulator import Simulator
 from tests.support.audio_files import wav
+from tests.support.conforming import Judged, documented
 from tests.support.kept_chats import kept
 from tests.support.serving import Served, served, settings_for
 
 KEYS = {"GEMGATE_KEY": "a-client-key-for-tests", "GEMGATE_ADMIN_KEY": "an-admin-key-for-tests"}
 TOLD, VALUES = examples.load()
 RUNNER = Path(__file__).with_name("run_examples.mjs")
+NOT_ANSWERED: set[str] = set()
+"""Operations whose example is refused: what they are about is not there."""
 LONGEST = 1 << 24
 """Characters of what an example prints."""
 
@@ -44,12 +47,20 @@ def test_every_operation_has_an_example() -> None:
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[tuple[Served, Simulator]]:
+def judged() -> Iterator[Judged]:
+    """What of the answers is not as our OpenAPI document has it."""
+    found = Judged()
+    yield found
+    assert not found.wrong, "\n\n".join(found.wrong[:10])
+
+
+@pytest.fixture
+async def gate(judged: Judged, tmp_path: Path) -> AsyncIterator[tuple[Served, Simulator]]:
     async with Simulator(("alice",)) as sim:
         kept(sim, "Tides of the sea", pinned=True)
         keys = {"api_key": KEYS["GEMGATE_KEY"], "admin_key": KEYS["GEMGATE_ADMIN_KEY"]}
         settings = settings_for(sim, tmp_path / "data", account_history=True, **keys)
-        async with served(settings, job_rules=JobRules(media_look=0.1)) as running:
+        async with served(settings, job_rules=JobRules(media_look=0.1), watch=judged.watch) as running:
             yield running, sim
 
 
@@ -150,6 +161,7 @@ async def test_the_examples_work(language: str, tell: Tell, gate: tuple[Served, 
     running, sim = gate
     cookies = sim.google.cookies("alice")
     pixel = examples.image_base64()
+    shown: dict[str, Any] = {}
     values = {**VALUES, "psid": cookies["__Secure-1PSID"], "psidts": cookies["__Secure-1PSIDTS"], "pixel": pixel}
     for example in TOLD:
         filled = examples.filled(example, values)
@@ -167,6 +179,7 @@ async def test_the_examples_work(language: str, tell: Tell, gate: tuple[Served, 
                     values[name] = urlsplit(await asyncio.to_thread(begun_upload, filled, running.url, header)).path
                 else:
                     values[name] = part(answer, keys)
+            shown.setdefault(example.operation, answer)
             if example.operation == "images.generations" and example.status == 200:
                 values["picture"] = urlsplit(answer["data"][0]["url"]).path.removeprefix("/images/")
         elif example.shows == "file":
@@ -179,6 +192,13 @@ async def test_the_examples_work(language: str, tell: Tell, gate: tuple[Served, 
         if example.operation == "batch.resume":
             await asyncio.sleep(0.3)
     assert not sim.record.violations
+    answered = {name for name, status, _ in judged.seen if status < 300}
+    assert documented() - answered == NOT_ANSWERED
+    if language == "python" and os.environ.get("ANSWERS") == "write":
+        known = {running.url: examples.ADDRESS} | {
+            real: VALUES[name] for name, real in values.items() if name in VALUES
+        }
+        answers.write({name: answers.constant(answer, known) for name, answer in shown.items()})
 
 
 def refused(answer: dict[str, Any], may: tuple[str, ...]) -> bool:

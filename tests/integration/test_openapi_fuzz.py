@@ -21,10 +21,13 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from gemgate_simulator import Simulator
 from tests.support.serving import served, settings_for
 
+CHECKS = [response_schema_conformance, content_type_conformance]
 SLOW = {"/v1/batch/{batch_id}/events"}
 """Streams without an end."""
 
@@ -59,6 +62,11 @@ def fuzz(url: str, each: int, number: int = 0) -> tuple[Counter[int], list[str]]
         documented = case.operation.definition.raw["responses"]
         response = case.call(base_url=url, timeout=60)
         seen[response.status_code] += 1
+        try:
+            case.validate_response(response, checks=CHECKS)
+        except FailureGroup as group:
+            flaws = "; ".join(f"{one.title}: {one.message[:300]}" for one in group.exceptions)
+            wrong.append(f"{response.status_code} {case.as_curl_command()[:700]} -> {flaws}\n{response.text[:600]}")
         if response.status_code >= 500 or str(response.status_code) not in documented:
             wrong.append(f"{response.status_code} {case.as_curl_command()[:700]} -> {response.text[:300]}")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
@@ -69,14 +70,18 @@ async def served(
     job_rules: JobRules | None = None,
     clock: Clock | None = None,
     dice: Random = system_random,
+    watch: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> AsyncIterator[Served]:
-    """The gateway on a free port of this loop; ready accounts are waited for unless told otherwise."""
+    """The gateway on a free port of this loop; ready accounts are waited for unless told otherwise.
+
+    watch: wraps the application.
+    """
     async with open_service(settings, job_rules=job_rules, clock=clock, random=dice) as service:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.bind(("127.0.0.1", 0))
         sock.listen(512)
         config = uvicorn.Config(
-            create_app(settings, service),
+            watch(create_app(settings, service)),
             http=StaysHttp1,
             lifespan="on",
             log_config=None,

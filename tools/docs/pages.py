@@ -9,10 +9,9 @@ from typing import Any
 from gemgate.settings import Settings
 from gemgate.settings.sections import in_sections
 from gemgate.telemetry.metric_specs import METERS
-from gemgate.web.app import openapi_document
-from gemgate.web.operation import ERRORS
+from gemgate.web.document import ERRORS, openapi_document
 from gemgate.web.routes import all_operations
-from tools.docs import examples
+from tools.docs import answers, examples
 
 NOTICE = "<!-- Written by `make docs-pages` from the code; changes here are lost. -->\n"
 
@@ -126,6 +125,7 @@ def api_page() -> str:
     """Every route: what it is for, who may call it, what it takes, and an example in three languages."""
     document = openapi_document()
     told, values = examples.load()
+    shown = answers.load()
     lines = [
         NOTICE,
         "# API\n",
@@ -143,6 +143,7 @@ def api_page() -> str:
             lines.append(f"## {title}\n")
         for name in names:
             lines += _operation(name, document, [one for one in told if one.operation == name], values)
+            lines += _answer(name, document, shown)
     return "\n".join(lines)
 
 
@@ -174,6 +175,17 @@ def _operation(name: str, document: dict[str, Any], told: list[examples.Example]
         for language, fence in (("curl", "sh"), ("python", "python"), ("javascript", "javascript")):
             lines += [f"```{fence}", examples.write(shown, language), "```\n"]  # type: ignore[arg-type]
     return lines
+
+
+def _answer(name: str, document: dict[str, Any], shown: dict[str, Any]) -> list[str]:
+    """What comes back: its media types, and an answer as it was once given."""
+    spec = next(one for one in all_operations() if one.name == name)
+    responses = _entry(document, spec.method, spec.path).get("responses", {})
+    kinds = [kind for status, told in responses.items() if status < "300" for kind in told.get("content", {})]
+    lines = [
+        f"Answers {', '.join(f'`{kind}`' for kind in dict.fromkeys(kinds))}" + (":" if name in shown else ".") + "\n"
+    ]
+    return lines + (["```json", answers.pretty(shown[name]), "```\n"] if name in shown else [])
 
 
 def _entry(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:

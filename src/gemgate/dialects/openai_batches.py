@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from gemgate.chat import Usage
 from gemgate.dialects.openai import envelope, error_code
 from gemgate.dialects.wire import Body, Wishes, dumps, parse_json, read
 from gemgate.errors import BadRequest, GatewayError
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import openai as shapes
 
 __all__ = [
     "ENDPOINTS",
@@ -241,7 +244,7 @@ def batch_object(batch: BatchRecord) -> dict[str, Any]:
     }
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _usage(usage: Usage) -> shapes.OpenAIBatchUsage:
     return {
         "input_tokens": usage.prompt_tokens,
         "input_tokens_details": {"cached_tokens": 0},
@@ -251,7 +254,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def batch_listing(batches: Sequence[BatchRecord], *, after: str | None = None, limit: int = 20) -> dict[str, Any]:
+def batch_listing(batches: Sequence[BatchRecord], *, after: str | None = None, limit: int = 20) -> shapes.OpenAIBatches:
     """One page of all `batches`, newest first; BadRequest for an unknown cursor."""
     if not 1 <= limit <= 100:
         raise BadRequest("limit must be from 1 to 100", "limit 必须在 1 到 100 之间", param="limit")

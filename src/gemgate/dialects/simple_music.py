@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field, StrictBool
 
@@ -13,6 +13,9 @@ from gemgate.dialects.openai_videos import REFERENCE, references
 from gemgate.dialects.wire import Body
 from gemgate.errors import BadRequest
 from gemgate.media import ENDINGS, MadeMedia, MediaCall, MediaFile, MusicRequest, SongLength
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import simple as shapes
 
 __all__ = [
     "PATH",
@@ -65,10 +68,10 @@ def file_of(music: MadeMedia, ending: str) -> MediaFile:
     return found[ending]
 
 
-def write(music: MadeMedia, language: str, base_url: str) -> dict[str, Any]:
+def write(music: MadeMedia, language: str, base_url: str) -> shapes.Music:
     """The `music` object; its files are told by what they say themselves."""
     wished = music.wished or {}
-    answer: dict[str, Any] = {
+    answer: shapes.Music = {
         "id": music.id,
         "object": "music",
         "status": music.status,
@@ -110,7 +113,7 @@ def write_file(media_id: str, path: str, file: MediaFile, base_url: str) -> dict
     } | {name: value for name, value in facts.items() if value}
 
 
-def write_list(music: Sequence[MadeMedia], language: str, base_url: str, *, more: bool) -> dict[str, Any]:
+def write_list(music: Sequence[MadeMedia], language: str, base_url: str, *, more: bool) -> shapes.MusicList:
     """A page of them."""
     return {
         "object": "list",
@@ -121,5 +124,5 @@ def write_list(music: Sequence[MadeMedia], language: str, base_url: str, *, more
     }
 
 
-def write_deleted(music_id: str) -> dict[str, Any]:
+def write_deleted(music_id: str) -> shapes.DeletedMusic:
     return {"id": music_id, "object": "music.deleted", "deleted": True}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemgate.chat import (
     Ended,
@@ -32,6 +32,9 @@ from gemgate.dialects.wire import LONG_WAIT, Base64, ResponseMeta, image_facts, 
 from gemgate.errors import GatewayError
 from gemgate.findings import Findings, attributed
 from gemgate.images import GeneratedImage
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import responses as shapes
 
 Item = dict[str, Any]
 
@@ -173,7 +176,7 @@ def finished(response: dict[str, Any], items: list[Item], ended: Ended) -> dict[
     }
 
 
-def usage(usage: Usage) -> dict[str, Any]:
+def usage(usage: Usage) -> shapes.ResponseUsage:
     """The usage object; `estimated` says that Google names no counts."""
     return {
         "input_tokens": usage.prompt_tokens,
@@ -218,7 +221,7 @@ def message_item(
     }
 
 
-def text_part(text: str, notes: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+def text_part(text: str, notes: Sequence[dict[str, Any]] = ()) -> shapes.OutputText:
     return {"type": "output_text", "text": text, "annotations": list(notes), "logprobs": []}
 
 
@@ -293,11 +296,11 @@ def message_of_item(item: Item) -> Message | None:
     return conversation.said[0] if conversation.said else None
 
 
-def write_token_count(tokens: int) -> dict[str, Any]:
+def write_token_count(tokens: int) -> shapes.InputTokens:
     return {"object": "response.input_tokens", "input_tokens": tokens}
 
 
-def write_deleted(response_id: str) -> dict[str, Any]:
+def write_deleted(response_id: str) -> shapes.DeletedResponse:
     return {"id": response_id, "object": "response", "deleted": True}
 
 
@@ -309,7 +312,7 @@ def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, 
     return status, body
 
 
-def failure(error: GatewayError, language: str) -> dict[str, Any]:
+def failure(error: GatewayError, language: str) -> shapes.ResponseFailure:
     """The `error` of a response that failed; OpenAI's clients know few codes, ours stands beside."""
     code = "rate_limit_exceeded" if status_of(error) == 429 else "server_error"
     if error.kind in ("refused", "bad_request", "output_invalid", "prompt_too_long"):

@@ -89,7 +89,7 @@ async def ready(context: FrontContext) -> Response:
     "metrics",
     group="any",
     level="admin",
-    produces="text/plain",
+    produces=("text/plain",),
     summary="Prometheus figures",
 )
 async def metrics(context: RequestContext) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -18,6 +18,9 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
 
 router = Router()
 
@@ -37,6 +40,7 @@ class ChannelRequest(wire.Body):
     "/api/alerts",
     "alerts.list",
     group="any",
+    answers="operating.Alerts",
     level="admin",
     summary="Channels of alerts, and what was told",
 )
@@ -61,6 +65,7 @@ async def listing(context: NodeContext) -> Response:
     "/api/alerts",
     "alerts.add",
     group="any",
+    answers="operating.AlertChannel",
     level="admin",
     body=ChannelRequest,
     success=201,
@@ -81,6 +86,7 @@ async def add(context: NodeContext) -> Response:
     "/api/alerts/{channel_id}/test",
     "alerts.test",
     group="any",
+    answers="operating.AlertTest",
     level="admin",
     summary="Send a test to a channel",
 )
@@ -96,6 +102,7 @@ async def test(context: NodeContext) -> Response:
     "/api/alerts/{channel_id}",
     "alerts.remove",
     group="any",
+    answers="operating.RemovedAlert",
     level="admin",
     summary="Forget a channel of alerts",
 )
@@ -144,7 +151,7 @@ def _host(url: str) -> str:
     raise BadRequest("url must be an http(s) address", "url 必须是 http(s) 地址", param="url")
 
 
-def _shown(channel: AlertChannel) -> dict[str, Any]:
+def _shown(channel: AlertChannel) -> shapes.AlertChannel:
     return {
         "id": channel.id,
         "kind": channel.kind,

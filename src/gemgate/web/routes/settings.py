@@ -19,6 +19,7 @@ router = Router()
     "/api/settings",
     "settings",
     group="any",
+    answers="operating.SettingsInForce",
     level="admin",
     summary="Settings in force, secrets redacted",
 )

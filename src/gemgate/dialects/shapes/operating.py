@@ -1,0 +1,624 @@
+"""What operators ask: pictures kept, keys, sign-ins, alerts, requests, series, usage, budgets, nodes, health."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from gemgate.accounts import Capability, State
+from gemgate.dialects.shapes import Moment
+from gemgate.dialects.shapes.accounts import AccountFacts, Phase
+from gemgate.dialects.shapes.pictures import PictureFacts
+
+
+class GalleryPicture(TypedDict):
+    """own: whether the caller's own key made it. references: how many pictures it was made from."""
+
+    id: str
+    created_at: Moment
+    key: str | None
+    own: bool
+    prompt: str
+    url: str
+    batch: str | None
+    references: int
+    thumb: str
+    file: str
+    details: PictureFacts
+
+
+class GalleryPage(TypedDict):
+    """next: the `after` of the page behind."""
+
+    pictures: list[GalleryPicture]
+    next: str | None
+    total: int
+
+
+class GalleryPictureWithKin(GalleryPicture):
+    made_from: list[GalleryPicture]
+    made_into: list[GalleryPicture]
+
+
+class GalleryLogo(TypedDict):
+    """Where the logo stood, as shares of the picture, and its pixels as a PNG in base64."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    png: str
+
+
+class DeletedPicture(TypedDict):
+    id: str
+    deleted: bool
+
+
+class ClientKey(TypedDict):
+    """origin: `page`, or API_KEY for one of the settings, of which no more is told. Empty models or operations: all.
+    per_hour: calls, null for the general limit. budget: limits by name.
+    """
+
+    name: str
+    origin: str
+    state: Literal["active", "revoked", "expired"]
+    per_hour: int | None
+    id: NotRequired[str]
+    hint: NotRequired[str]
+    models: NotRequired[list[str]]
+    operations: NotRequired[list[str]]
+    budget: NotRequired[dict[str, int]]
+    created_at: NotRequired[Moment]
+    expires_at: NotRequired[Moment | None]
+    revoked_at: NotRequired[Moment | None]
+    used_at: NotRequired[Moment | None]
+
+
+class NewKey(ClientKey):
+    """key: the only time that it is told."""
+
+    key: str
+
+
+class KeyLimits(TypedDict):
+    """Limits in force; degraded: empty, or why they are not shared by all processes."""
+
+    per_hour: int
+    model_interval_seconds: float
+    rpm_limit: int
+    budget: dict[str, int]
+    key_budget: dict[str, int]
+    concurrency: int
+    degraded: str
+
+
+class Keys(TypedDict):
+    keys: list[ClientKey]
+    limits: KeyLimits
+    needed: bool
+
+
+class RevokedKey(TypedDict):
+    id: str
+    revoked: bool
+
+
+class ProgramsNeed(TypedDict):
+    """key: whether programs need one; address: PUBLIC_BASE_URL."""
+
+    key: bool
+    address: str | None
+
+
+class SessionState(TypedDict):
+    """how: open (nothing is needed from here), key (sign in), closed (ADMIN_KEY has to be set first), session."""
+
+    signed_in: bool
+    how: Literal["open", "key", "closed", "session"]
+    csrf: str | None
+    expires_at: Moment | None
+    api: NotRequired[ProgramsNeed]
+
+
+class SignedOut(TypedDict):
+    signed_in: bool
+
+
+class BrowserSession(TypedDict):
+    id: str
+    created_at: Moment
+    expires_at: Moment
+    address: str
+    agent: str
+    this: bool
+
+
+class BrowserSessions(TypedDict):
+    sessions: list[BrowserSession]
+
+
+class EndedSession(TypedDict):
+    id: str
+    ended: bool
+
+
+class AlertChannel(TypedDict):
+    """origin: `page`, or the setting that has it. usable: whether its address can be opened."""
+
+    id: str
+    kind: str
+    host: str
+    origin: str
+    usable: bool
+    created_at: NotRequired[Moment]
+
+
+class SentAlert(TypedDict):
+    """over: that it has ended."""
+
+    at: Moment
+    account: str | None
+    kind: str
+    of: str
+    over: bool
+
+
+class Alerts(TypedDict):
+    channels: list[AlertChannel]
+    told: list[SentAlert]
+
+
+class AlertTest(TypedDict):
+    taken: bool
+    why: str
+
+
+class RemovedAlert(TypedDict):
+    id: str
+    removed: bool
+
+
+class BothLanguages(TypedDict):
+    en: str
+    zh: str
+
+
+class AddressRestUntil(TypedDict):
+    phase: Phase
+    until: int | None
+    reason: str
+    per_minute: float
+    at_once: float
+    at_once_warm: float
+
+
+class CooldownUntil(TypedDict):
+    capability: Capability
+    phase: Phase
+    until: int | None
+    reason: str
+
+
+class AccountOverview(AccountFacts):
+    """until: when it thaws; dies_at: when its session is expected to end."""
+
+    until: int | None
+    dies_at: int | None
+    address_rest: AddressRestUntil
+    cooldowns: list[CooldownUntil]
+
+
+class RequestCounts(TypedDict):
+    """Of the last hour."""
+
+    ended: int
+    failed: int
+    under_way: int
+
+
+class Overview(TypedDict):
+    """Moments instead of seconds left, so that it changes only when something happens."""
+
+    now: Moment
+    level: Literal["ok", "starting", "warn", "down", "setup"]
+    sentence: BothLanguages
+    degraded: list[str]
+    accounts: list[AccountOverview]
+    waiting: int
+    requests: RequestCounts
+    version: str
+    node: str
+    started_at: int
+
+
+class SettingInForce(TypedDict):
+    """origin: where it came from. A secret's value is only whether it is set."""
+
+    name: str
+    value: Any
+    origin: str
+    secret: bool
+    about: str | None
+
+
+class SettingsInForce(TypedDict):
+    settings: list[SettingInForce]
+
+
+class RequestModel(TypedDict):
+    """asked, as which model that counts, and whom Google named."""
+
+    asked: str | None
+    id: str | None
+    served: str | None
+
+
+class Timings(TypedDict):
+    """Seconds by stage; work of several attempts and pictures is added up."""
+
+    queue: float | None
+    first_byte: float | None
+    upstream: float | None
+    download: float | None
+    logo: float | None
+    store: float | None
+    total: float | None
+
+
+class Trouble(BothLanguages):
+    kind: str
+    code: str
+
+
+class RequestFacts(TypedDict):
+    id: str
+    time: Moment
+    state: Literal["open", "done"]
+    operation: str
+    dialect: str
+    key: str | None
+    status: int | None
+    streamed: bool
+    model: RequestModel
+    account: str | None
+    reuse: str | None
+    generations: int
+    timings: Timings
+    error: Trouble | None
+
+
+class RequestRow(RequestFacts):
+    """attempts, repairs, pictures: how many."""
+
+    attempts: int
+    repairs: int
+    pictures: int
+
+
+class Requests(TypedDict):
+    requests: list[RequestRow]
+    next_cursor: str | None
+
+
+class PassedOverAccount(TypedDict):
+    account: str
+    state: str
+    why: str | None
+    why_zh: str | None
+    until: Moment | None
+
+
+class Attempt(TypedDict):
+    """One account that was asked for one prompt. Seconds."""
+
+    prompt: int
+    number: int
+    repair: str | None
+    account: str | None
+    why: str | None
+    reuse: str | None
+    offer: str | None
+    served: str | None
+    painter: str | None
+    lowered: str | None
+    outcome: str
+    generated: str
+    error: Trouble | None
+    then: str | None
+    unknown: list[str]
+    stored: bool
+    queue: float
+    pace: float
+    first_byte: float | None
+    upstream: float | None
+    sent_after: float | None
+    ended_after: float | None
+    skipped: list[PassedOverAccount]
+
+
+class RequestPicture(TypedDict):
+    """download, work, store, done_after: seconds."""
+
+    id: str | None
+    source: str
+    size: str
+    logo: str
+    bytes: int
+    download: float
+    work: float
+    store: float
+    failed: str | None
+    done_after: float | None
+
+
+class MessageCounts(TypedDict):
+    all: int
+    new: int
+
+
+class RequestTokens(TypedDict):
+    prompt: int
+    output: int
+    estimated: bool
+
+
+class RequestExplained(RequestFacts):
+    """Everything about one request, and its story in sentences."""
+
+    path: str | None
+    task: str | None
+    abandoned: str | None
+    messages: MessageCounts | None
+    ignored: list[str]
+    filed_bytes: int
+    attempts: list[Attempt]
+    repairs: list[str]
+    pictures: list[RequestPicture]
+    tokens: RequestTokens
+    beside: dict[str, int]
+    in_band: bool
+    kept_alive: bool
+    left_out: int
+    story: list[BothLanguages]
+
+
+class SeriesPoint(TypedDict):
+    """spread: how many calls took at most each of the `bounds`, and how many longer."""
+
+    at: int
+    calls: int
+    failed: int
+    images: int
+    prompt_tokens: int
+    output_tokens: int
+    spread: list[int]
+
+
+class Series(TypedDict):
+    """step: seconds; kept: how many of them. since: what was before is not known. bounds: seconds."""
+
+    now: Moment
+    step: int
+    kept: int
+    since: Moment
+    bounds: list[float]
+    points: list[SeriesPoint]
+
+
+class UsageSums(TypedDict):
+    """tokens are estimated; bytes: of pictures and videos as they are stored; retries: prompts sent once more."""
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    images: int
+    videos: int
+    seconds: float
+    bytes: int
+    generations: int
+    retries: int
+
+
+class UsageRow(UsageSums):
+    """The sums, and what they are of."""
+
+    day: NotRequired[str]
+    hour: NotRequired[int]
+    key: NotRequired[str]
+    account: NotRequired[str]
+    model: NotRequired[str]
+    served: NotRequired[str]
+    dialect: NotRequired[str]
+    kind: NotRequired[str]
+    outcome: NotRequired[str]
+
+
+_Span = TypedDict("_Span", {"from": str, "to": str})
+
+
+class UsageAnswer(_Span):
+    """from, to: days in UTC, both included."""
+
+    by: list[str]
+    rows: list[UsageRow]
+    total: UsageSums
+
+
+class BudgetLeft(TypedDict):
+    """resets_at: null for `at_once`."""
+
+    name: str
+    limit: int
+    left: int
+    resets_at: Moment | None
+
+
+class KeyBudget(TypedDict):
+    name: str
+    left: list[BudgetLeft]
+
+
+class Budgets(TypedDict):
+    """all: of all keys together."""
+
+    now: Moment
+    all: list[BudgetLeft]
+    keys: list[KeyBudget]
+
+
+class NodeState(TypedDict):
+    """trusted: whether it proved that it is of this fleet. cooling: capability -> seconds until it is back, 0 not
+    known. age: seconds since its last beat.
+    """
+
+    name: str
+    url: str
+    status: str
+    alive: bool
+    trusted: bool
+    why: str
+    weight: float
+    draining: bool
+    age: float
+    inflight: int
+    current: int
+    lanes: int
+    taken: int
+    dispatched: int
+    cooling: dict[Capability, float]
+    models: list[str]
+    version: str
+    created_at: Moment
+
+
+class Nodes(TypedDict):
+    """fleet: false on a single node. degraded: empty, or why the list may be out of date."""
+
+    fleet: bool
+    degraded: str
+    nodes: list[NodeState]
+
+
+class RemovedNode(TypedDict):
+    name: str
+    removed: bool
+
+
+class RateLimiterState(TypedDict):
+    current_delay: float
+    requests_last_minute: int
+    consecutive_429s: int
+    rpm_limit: int
+
+
+class TaskStats(TypedDict):
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    total: int
+
+
+class LaneStats(TypedDict):
+    max: int
+    available: int
+
+
+class StorageStats(TypedDict):
+    total_images: int
+
+
+class ConversationStats(TypedDict):
+    total: int
+    active_in_memory: int
+
+
+class Health(TypedDict):
+    """accounts: how many are in which state; capabilities: whether somebody can answer."""
+
+    status: Literal["ok"]
+    version: str
+    client_ready: bool
+    watermark_removal: bool
+    rate_limiter: RateLimiterState
+    task_stats: TaskStats
+    concurrency: LaneStats
+    storage: StorageStats
+    conversations: ConversationStats
+    degraded: list[str]
+    accounts: dict[State, int]
+    capabilities: dict[Capability, bool]
+
+
+class Ready(TypedDict):
+    """degraded: what is not as it should be all the same. reasons: why it is not ready."""
+
+    ready: bool
+    degraded: NotRequired[list[str]]
+    reasons: NotRequired[list[str]]
+
+
+class Features(TypedDict):
+    chat: bool
+    streaming: bool
+    watermark_removal: bool
+
+
+class Info(TypedDict):
+    service: Literal["gemgate"]
+    version: str
+    features: Features
+    endpoints: dict[str, str]
+
+
+class KeptConversation(TypedDict):
+    """account: for an admin."""
+
+    id: str
+    messages: int
+    created_at: Moment
+    updated_at: Moment
+    account: str | None
+
+
+class FoundConversation(KeptConversation):
+    """excerpt: where the first word of a search was found."""
+
+    title: str
+    excerpt: str | None
+
+
+class FoundConversations(TypedDict):
+    conversations: list[FoundConversation]
+    next_offset: int | None
+
+
+class SaidPart(TypedDict, total=False):
+    """One of these; of pictures and files their names, types and sizes."""
+
+    text: str
+    thought: str
+    image: dict[str, Any]
+    file: dict[str, Any]
+    call: dict[str, Any]
+    result: dict[str, Any]
+
+
+class SaidMessage(TypedDict):
+    role: str
+    parts: list[SaidPart]
+
+
+class ReadConversation(KeptConversation):
+    said: list[SaidMessage]
+
+
+class JsonRpcMessage(TypedDict):
+    """An answer of the Model Context Protocol."""
+
+    jsonrpc: Literal["2.0"]
+    id: NotRequired[str | int | None]
+    result: NotRequired[dict[str, Any]]
+    error: NotRequired[dict[str, Any]]
