@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gemgate.telemetry.explain import explain, without_names
 from gemgate.telemetry.request_record import AttemptRecord, Failure, RequestRecord
