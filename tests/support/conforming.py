@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -19,6 +20,9 @@ from gemgate.web.routes import node_routers
 
 LARGEST = 5_000_000
 """Bytes of an answer that is judged."""
+DOCUMENT = openapi_document()
+_ENTRIES = [entry for router in node_routers() for entry in router.routes]
+"""Both as they are before a test changes the table of dialects."""
 _DOCUMENT = "urn:document"
 
 
@@ -59,51 +63,44 @@ class Judged:
             self.wrong.append(f"{method} {path} {status}: {why}\n{body[:1500].decode(errors='replace')}")
 
 
-@cache
-def _routes() -> list[tuple[str, Any, str, bool]]:
-    return [
-        (entry.spec.method, compile_path(entry.spec.path)[0], entry.spec.name, entry.is_shown)
-        for router in node_routers()
-        for entry in router.routes
-    ]
-
-
 def documented() -> set[str]:
     """The operations of the document."""
-    return {name for _, _, name, is_shown in _routes() if is_shown}
+    return {entry.spec.name for entry in _ENTRIES if entry.is_shown}
+
+
+@cache
+def _places() -> list[tuple[str, re.Pattern[str], str]]:
+    shown = documented()
+    return [
+        (entry.spec.method, compile_path(entry.spec.path)[0], entry.spec.name if entry.spec.name in shown else "")
+        for entry in _ENTRIES
+    ]
 
 
 def operation_at(method: str, path: str) -> str:
     """The documented operation that answers; "" for none."""
-    found = (name for known, place, name, _ in _routes() if known == method and place.match(path))
-    name = next(found, "")
-    return name if name in documented() else ""
+    return next((name for known, place, name in _places() if known == method and place.match(path)), "")
 
 
 @cache
 def _answers(name: str) -> dict[str, Any]:
-    entry = next(e for router in node_routers() for e in router.routes if e.spec.name == name and e.is_shown)
-    path = entry.spec.path.replace(":path}", "}")
-    answers: dict[str, Any] = openapi_document()["paths"][path][entry.spec.method.lower()]["responses"]
+    spec = next(entry.spec for entry in _ENTRIES if entry.spec.name == name and entry.is_shown)
+    path = spec.path.replace(":path}", "}")
+    answers: dict[str, Any] = DOCUMENT["paths"][path][spec.method.lower()]["responses"]
     return answers
-
-
-@cache
-def _registry() -> Registry[Any]:
-    resource = DRAFT202012.create_resource(openapi_document())
-    return Registry().with_resource(_DOCUMENT, resource)
 
 
 @cache
 def _validator(name: str, status: int) -> Draft202012Validator:
     schema = content(_answers(name)[str(status)])["application/json"]["schema"]
-    return Draft202012Validator(_absolute(schema), registry=_registry())
+    registry: Registry[Any] = Registry().with_resource(_DOCUMENT, DRAFT202012.create_resource(DOCUMENT))
+    return Draft202012Validator(_absolute(schema), registry=registry)
 
 
 def content(answer: dict[str, Any]) -> dict[str, Any]:
     """The media types of an answer of the document."""
     if "$ref" in answer:
-        answer = openapi_document()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        answer = DOCUMENT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
     told: dict[str, Any] = answer.get("content", {})
     return told
 
@@ -128,5 +125,9 @@ def flaw(name: str, status: int, kind: str, body: bytes) -> str:
         return f"{kind or 'no media type'} is not among {', '.join(kinds)}"
     if kind != "application/json" or kind not in kinds:
         return ""
-    error = best_match(_validator(name, status).iter_errors(orjson.loads(body)))
-    return f"{error.json_path}: {error.message[:300]}" if error else ""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return str(error)
+    flawed = best_match(_validator(name, status).iter_errors(answer))
+    return f"{flawed.json_path}: {flawed.message[:300]}" if flawed else ""

@@ -25,7 +25,7 @@ def load() -> dict[str, Any]:
 
 
 def write(answers: Mapping[str, Any]) -> None:
-    FILE.write_text(json.dumps(answers, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
+    FILE.write_text(json.dumps(dict(sorted(answers.items())), ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
 def constant(answer: Any, known: Mapping[str, str]) -> Any:
@@ -50,6 +50,7 @@ def _text(text: str, known: Mapping[str, str]) -> str:
     for real, shown in known.items():
         text = text.replace(real, shown)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", DATE, text)
+    text = re.sub(r"http://127\.0\.0\.1:(?!8100\b)\d+", "http://127.0.0.1:3128", text)
     text = re.sub(r"\d{6}/\d{8}/\d{8}_\d{6}", "202611/20261128/20261128_101500", text)
     return re.sub(r"[0-9a-f]{12,}", lambda found: (HEX * 4)[: len(found[0])], text)
 

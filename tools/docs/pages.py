@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -125,7 +126,7 @@ def api_page() -> str:
     """Every route: what it is for, who may call it, what it takes, and an example in three languages."""
     document = openapi_document()
     told, values = examples.load()
-    shown = answers.load()
+    shown, before = answers.load(), dict[str, str]()
     lines = [
         NOTICE,
         "# API\n",
@@ -143,7 +144,7 @@ def api_page() -> str:
             lines.append(f"## {title}\n")
         for name in names:
             lines += _operation(name, document, [one for one in told if one.operation == name], values)
-            lines += _answer(name, document, shown)
+            lines += _answer(name, document, shown, before)
     return "\n".join(lines)
 
 
@@ -177,15 +178,19 @@ def _operation(name: str, document: dict[str, Any], told: list[examples.Example]
     return lines
 
 
-def _answer(name: str, document: dict[str, Any], shown: dict[str, Any]) -> list[str]:
-    """What comes back: its media types, and an answer as it was once given."""
+def _answer(name: str, document: dict[str, Any], shown: dict[str, Any], told: dict[str, str]) -> list[str]:
+    """What comes back: its media types, and an answer as it was once given. told: shape -> where it was shown before."""
     spec = next(one for one in all_operations() if one.name == name)
     responses = _entry(document, spec.method, spec.path).get("responses", {})
-    kinds = [kind for status, told in responses.items() if status < "300" for kind in told.get("content", {})]
-    lines = [
-        f"Answers {', '.join(f'`{kind}`' for kind in dict.fromkeys(kinds))}" + (":" if name in shown else ".") + "\n"
-    ]
-    return lines + (["```json", answers.pretty(shown[name]), "```\n"] if name in shown else [])
+    content = next(each.get("content", {}) for status, each in responses.items() if status < "300")
+    kinds = f"Answers {', '.join(f'`{kind}`' for kind in content)}"
+    shape = json.dumps(content.get("application/json"))
+    if shape in told:
+        return [f"{kinds}, as {told[shape]} does.\n"]
+    if name not in shown:
+        return [f"{kinds}.\n"]
+    told[shape] = f"`{spec.method} {spec.path.replace(':path}', '}')}`"
+    return [f"{kinds}:\n", "```json", answers.pretty(shown[name]), "```\n"]
 
 
 def _entry(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:

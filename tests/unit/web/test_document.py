@@ -16,16 +16,14 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.support.conforming import content, flaw
+from tests.support.conforming import DOCUMENT, content, flaw
 from typing_extensions import is_typeddict
 
 from gemgate.dialects import shapes, table, wire
 from gemgate.dialects.rows import SSE, Act
 from gemgate.errors import GatewayError
-from gemgate.web.document import openapi_document
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-DOCUMENT = openapi_document()
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 
 
