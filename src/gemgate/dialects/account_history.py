@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from gemgate.ports.history import ChatTurn, ListedChat
 if TYPE_CHECKING:
     from gemgate.dialects.shapes import accounts as shapes
 
-MADE_HERE = "gateway"
+MADE_HERE: Final = "gateway"
 _UNSAFE = re.compile(r"[^\w\-]+")
 _FENCE = re.compile(r"`{3,}|~{3,}")
 

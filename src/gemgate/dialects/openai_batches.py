@@ -210,20 +210,12 @@ def write_failure(line_id: str, custom_id: str, error: GatewayError, language: s
     return dumps({"id": line_id, "custom_id": custom_id, "response": None, "error": problem}) + b"\n"
 
 
-_TIMED: tuple[Status, ...] = (
-    "in_progress",
-    "finalizing",
-    "completed",
-    "failed",
-    "expired",
-    "cancelling",
-    "cancelled",
-)
-
-
-def batch_object(batch: BatchRecord) -> dict[str, Any]:
+def batch_object(batch: BatchRecord) -> shapes.OpenAIBatch:
     """One batch."""
-    errors = [{"code": e.code, "message": e.message, "line": e.line, "param": e.param} for e in batch.errors]
+    errors: list[shapes.BatchLineError] = [
+        {"code": e.code, "message": e.message, "line": e.line, "param": e.param} for e in batch.errors
+    ]
+    at = {status: int(moment) for status, moment in batch.times.items()}
     return {
         "id": batch.id,
         "object": "batch",
@@ -237,7 +229,13 @@ def batch_object(batch: BatchRecord) -> dict[str, Any]:
         "error_file_id": batch.error_file_id,
         "created_at": int(batch.created_at),
         "expires_at": int(batch.expires_at),
-        **{f"{status}_at": int(batch.times[status]) if status in batch.times else None for status in _TIMED},
+        "in_progress_at": at.get("in_progress"),
+        "finalizing_at": at.get("finalizing"),
+        "completed_at": at.get("completed"),
+        "failed_at": at.get("failed"),
+        "expired_at": at.get("expired"),
+        "cancelling_at": at.get("cancelling"),
+        "cancelled_at": at.get("cancelled"),
         "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
         "usage": _usage(batch.usage) if batch.usage is not None else None,
         "metadata": dict(batch.metadata) if batch.metadata is not None else None,

@@ -311,15 +311,15 @@ def _message_out(reply: Reply, meta: ResponseMeta, box: Toolbox) -> shapes.Compl
     if reply.images:
         message["images"] = [image_part(image, meta, index) for index, image in enumerate(reply.images)]
     if reply.calls:
-        message["tool_calls"] = [{"id": call.id, **_call_out(call, box)} for call in reply.calls]
+        message["tool_calls"] = [_call_out(call, box) for call in reply.calls]
     return message
 
 
-def _call_out(call: ToolCall, box: Toolbox) -> dict[str, Any]:
-    """A call of a function or of a custom tool, without its id."""
+def _call_out(call: ToolCall, box: Toolbox) -> shapes.MessageToolCall:
+    """A call of a function or of a custom tool."""
     if box.find(call).form == "custom":
-        return {"type": "custom", "custom": {"name": call.name, "input": text_input(call.arguments)}}
-    return {"type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": text_input(call.arguments)}}
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def image_part(image: GeneratedImage, meta: ResponseMeta, index: int) -> shapes.MessageImage:
@@ -416,7 +416,7 @@ class ChunkWriter:
     def _call(self, index: int, call: ToolCall) -> bytes:
         number = self._calls.get(index, 0)
         self._calls[index] = number + 1
-        whole = _call_out(call, self._box)
+        whole: dict[str, Any] = {**_call_out(call, self._box)}
         kind, field = whole["type"], "input" if whole["type"] == "custom" else "arguments"
         head = {"index": number, "id": call.id, "type": kind, kind: {"name": call.name, field: ""}}
         chunks = [self._chunk(index, {"tool_calls": [head]})]

@@ -144,7 +144,7 @@ def write(
     image_tokens: int = 0,
     failures: Sequence[GatewayError] = (),
     language: str = "en",
-) -> shapes.OpenAIPictures:
+) -> dict[str, Any]:
     """The ImagesResponse: what succeeded, and beside it what did not (docs/decisions.md 10).
 
     usage: estimates; `image_tokens` of its prompt tokens are the references'.

@@ -170,7 +170,7 @@ class ConversationEntry:
 
 def write_conversations(entries: Sequence[ConversationEntry], total: int) -> shapes.Conversations:
     """One page of GET /conversations; `total` counts all of the caller's."""
-    rows = [
+    rows: list[shapes.ConversationRow] = [
         {"conversation_id": e.id, "modified": rfc3339(e.modified), "size_kb": round(e.nbytes / 1024, 2)}
         for e in entries
     ]

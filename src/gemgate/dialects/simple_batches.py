@@ -242,7 +242,7 @@ def write_failure(failed: TaskError) -> shapes.TaskFailure:
 
 def write_listing(batches: Sequence[BatchView], total: int) -> shapes.BatchRows:
     """The answer to GET /v1/batch: newest first, without results."""
-    rows = [
+    rows: list[shapes.BatchRow] = [
         {
             "batch_id": batch.batch_id,
             "total": batch.total,
@@ -259,7 +259,7 @@ def write_listing(batches: Sequence[BatchView], total: int) -> shapes.BatchRows:
     return {"total": total, "batches": rows}
 
 
-def write_event(name: Literal["status", "result", "failure"], data: dict[str, Any]) -> bytes:
+def write_event(name: Literal["status", "result", "failure"], data: Mapping[str, Any]) -> bytes:
     """One event of GET /v1/batch/{id}/events."""
     return sse(data, name)
 

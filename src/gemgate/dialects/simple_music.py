@@ -80,7 +80,7 @@ def write(music: MadeMedia, language: str, base_url: str) -> shapes.Music:
         "completed_at": int(music.completed_at) if music.status in ("completed", "failed") else None,
         "model": music.model,
         "prompt": music.prompt,
-        "length": wished.get("length", "standard"),
+        "length": "short" if wished.get("length") == "short" else "standard",
         "instrumental": wished.get("instrumental") == "true",
         "seconds": music.files[0].seconds if music.files else None,
         "files": [write_file(music.id, PATH, file, base_url) for file in music.files],
@@ -91,17 +91,11 @@ def write(music: MadeMedia, language: str, base_url: str) -> shapes.Music:
     return answer
 
 
-def write_file(media_id: str, path: str, file: MediaFile, base_url: str) -> dict[str, Any]:
+def write_file(media_id: str, path: str, file: MediaFile, base_url: str) -> shapes.MediaFileFacts:
     """A stored file with its measured facts, and where it is served."""
     ending = ENDINGS[file.mime]
     more = f"?format={ending}" if path == PATH else ""
-    facts = {
-        "width": file.width,
-        "height": file.height,
-        "sample_rate": file.sample_rate,
-        "channels": file.channels,
-    }
-    return {
+    facts: shapes.MediaFileFacts = {
         "name": f"{media_id}.{ending}",
         "url": f"{base_url}{path}/{media_id}/content{more}",
         "mime_type": file.mime,
@@ -110,7 +104,16 @@ def write_file(media_id: str, path: str, file: MediaFile, base_url: str) -> dict
         "seconds": file.seconds,
         "container": file.container,
         "codec": file.codec,
-    } | {name: value for name, value in facts.items() if value}
+    }
+    if file.width:
+        facts["width"] = file.width
+    if file.height:
+        facts["height"] = file.height
+    if file.sample_rate:
+        facts["sample_rate"] = file.sample_rate
+    if file.channels:
+        facts["channels"] = file.channels
+    return facts
 
 
 def write_list(music: Sequence[MadeMedia], language: str, base_url: str, *, more: bool) -> shapes.MusicList:

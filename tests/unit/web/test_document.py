@@ -20,7 +20,7 @@ from tests.support.conforming import DOCUMENT, content, flaw
 from typing_extensions import is_typeddict
 
 from gemgate.dialects import shapes, table, wire
-from gemgate.dialects.rows import SSE, Act
+from gemgate.dialects.rows import SSE, Act, Dialect
 from gemgate.errors import GatewayError
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -93,8 +93,8 @@ def test_every_shape_is_the_answer_of_something() -> None:
     assert own - set(SCHEMAS) - bases == set()
 
 
-@pytest.mark.parametrize("dialect", table.ALL, ids=lambda dialect: dialect.name)
-def test_what_a_dialect_writes_is_what_the_document_says(dialect: table.Dialect) -> None:
+@pytest.mark.parametrize("dialect", table.ALL, ids=lambda one: one.name)
+def test_what_a_dialect_writes_is_what_the_document_says(dialect: Dialect) -> None:
     name = next(row.name for row in dialect.operations if row.documented)
     for kind in _kinds(GatewayError):
         error = kind("No", "不行", param="model", code="some_code", retry_after=90.0)

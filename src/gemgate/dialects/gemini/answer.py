@@ -143,7 +143,7 @@ def _identity(meta: ResponseMeta, served: str = "") -> dict[str, Any]:
 
 def write_usage(usage: Usage) -> shapes.UsageMetadata:
     """The usageMetadata object; `estimated` says that the web app names no counts."""
-    counts: dict[str, Any] = {
+    counts: shapes.UsageMetadata = {
         "promptTokenCount": usage.prompt_tokens,
         "candidatesTokenCount": usage.completion_tokens,
         "totalTokenCount": usage.total_tokens,

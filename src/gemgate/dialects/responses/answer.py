@@ -55,7 +55,7 @@ def write(reply: Reply, meta: ResponseMeta, body: ResponsesRequest, model: str) 
     return finished(response_object(meta, body, model), items, reply.ended)
 
 
-def citations_of(found: Findings, before: Sequence[Item], text: str) -> list[dict[str, Any]]:
+def citations_of(found: Findings, before: Sequence[Item], text: str) -> list[shapes.UrlCitation]:
     """The annotations of `text`, the newest of the answer: `before` are the items in front of it, which have the rest
     of what is cited. What leans on words in those stands empty at the end.
     """
@@ -210,7 +210,7 @@ def message_item(
     index: int,
     meta: ResponseMeta,
     status: str = "completed",
-    notes: Sequence[dict[str, Any]] = (),
+    notes: Sequence[shapes.UrlCitation] = (),
 ) -> Item:
     return {
         "id": item_id("msg", index, meta),
@@ -221,7 +221,7 @@ def message_item(
     }
 
 
-def text_part(text: str, notes: Sequence[dict[str, Any]] = ()) -> shapes.OutputText:
+def text_part(text: str, notes: Sequence[shapes.UrlCitation] = ()) -> shapes.OutputText:
     return {"type": "output_text", "text": text, "annotations": list(notes), "logprobs": []}
 
 
@@ -312,7 +312,7 @@ def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, 
     return status, body
 
 
-def failure(error: GatewayError, language: str) -> shapes.ResponseFailure:
+def failure(error: GatewayError, language: str) -> dict[str, Any]:
     """The `error` of a response that failed; OpenAI's clients know few codes, ours stands beside."""
     code = "rate_limit_exceeded" if status_of(error) == 429 else "server_error"
     if error.kind in ("refused", "bad_request", "output_invalid", "prompt_too_long"):

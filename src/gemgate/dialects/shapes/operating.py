@@ -56,6 +56,9 @@ class DeletedPicture(TypedDict):
     deleted: bool
 
 
+KeyState = Literal["active", "revoked", "expired"]
+
+
 class ClientKey(TypedDict):
     """origin: `page`, or API_KEY for one of the settings, of which no more is told. Empty models or operations: all.
     per_hour: calls, null for the general limit. budget: limits by name.
@@ -63,7 +66,7 @@ class ClientKey(TypedDict):
 
     name: str
     origin: str
-    state: Literal["active", "revoked", "expired"]
+    state: KeyState
     per_hour: int | None
     id: NotRequired[str]
     hint: NotRequired[str]

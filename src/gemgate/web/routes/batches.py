@@ -298,7 +298,7 @@ def _state(batch: Batch) -> BatchView:
 async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchView:
     """With when it will be over, and what it waits for."""
     planned, waiting = await jobs.planner.of_batch(batch), jobs.waiting_for(batch, caller.language)
-    ready = forecasts.told(planned, jobs.clock.now(), caller.language) if planned else {}
+    ready: Mapping[str, Any] = forecasts.told(planned, jobs.clock.now(), caller.language) if planned else {}
     return replace(_state(batch), forecast=ready, waiting_for=waiting)
 
 

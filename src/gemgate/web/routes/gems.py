@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 from starlette.responses import Response
@@ -52,7 +52,7 @@ class GemChange(wire.Body):
     summary="The gems of all accounts, asked for now",
 )
 async def listing(context: NodeContext) -> Response:
-    rows: list[dict[str, Any]] = []
+    rows: list[shapes.GemState] = []
     problems: dict[str, str] = {}
     for account in context.service.pool.accounts:
         if not gems.has_gems(account):

@@ -310,7 +310,7 @@ def _told(context: NodeContext, one: Exported) -> dict[str, Any]:
         case WholeChat():
             return _chat(context, one)
         case NotExported(account, chat_id, error):
-            return shapes.write_missing(account, chat_id, error, context.caller.language)
+            return {**shapes.write_missing(account, chat_id, error, context.caller.language)}
         case ExportEnd(place):
             return {"end": True, "next": place.cursor if place else None}
 
@@ -340,7 +340,7 @@ def _page(context: NodeContext, page: HistoryPage, kept: tuple[KeptChat, ...] | 
 
 
 def _entry(context: NodeContext, kept: KeptChat) -> dict[str, Any]:
-    return shapes.write_entry(kept.account, kept.chat, kept.tenant, is_open=kept.is_open_to(context.caller))
+    return {**shapes.write_entry(kept.account, kept.chat, kept.tenant, is_open=kept.is_open_to(context.caller))}
 
 
 def _chat(context: NodeContext, whole: WholeChat) -> dict[str, Any]:

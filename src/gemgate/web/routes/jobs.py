@@ -31,6 +31,7 @@ from gemgate.web.request_body import whole_number
 
 if TYPE_CHECKING:
     from gemgate.dialects.shapes import jobs as shapes
+    from gemgate.dialects.shapes.simple import TaskFailure
 
 router = Router()
 
@@ -172,7 +173,7 @@ async def _forecast(context: NodeContext, batch: Batch) -> dict[str, Any]:
     return {**told(planned, jobs.clock.now(), context.caller.language)} if planned else NO_FORECAST
 
 
-def _error(context: NodeContext, task: Task) -> shapes.TaskFailure:
+def _error(context: NodeContext, task: Task) -> TaskFailure:
     error = task.error_zh if context.caller.language.lower().startswith("zh") and task.error_zh else task.error
     return {"task_id": task.id, "code": task.code, "error": error, "retryable": task.retryable}
 

@@ -164,7 +164,7 @@ async def _note(context: RequestContext, action: str, key: ClientKey) -> None:
 
 
 def _made(key: ClientKey, now: float) -> shapes.ClientKey:
-    state = "active" if key.holds(now) else "revoked" if key.revoked_at else "expired"
+    state: shapes.KeyState = "active" if key.holds(now) else "revoked" if key.revoked_at else "expired"
     return {
         "id": key.id,
         "name": key.name,
