@@ -170,8 +170,7 @@ def _errors(entry: Documented) -> tuple[str, ...]:
             others.append(dialect.errors)
     else:
         dialect = table.SIMPLE
-    row = entry.spec.row
-    return tuple(filter(None, dict.fromkeys((dialect.errors, *(row.errors if row else ()), *others))))
+    return tuple(filter(None, dict.fromkeys((dialect.errors, *entry.errors, *others))))
 
 
 _PLACES = ("gemgate", "dialects", "shapes", "web", "routes")

@@ -44,6 +44,7 @@ class Documented:
     """A route, and what `document` makes its part of the OpenAPI document of.
 
     answers:  the shape of its JSON, as `module.Name` of `dialects.shapes`; several with ` | ` between.
+    errors:   shapes of errors beside its dialect's.
     produces: media types of a good answer. success: its status.
     accepted: what a 202 says, "" where there is none. durable: see `operation`. query: name -> type.
     """
@@ -52,6 +53,7 @@ class Documented:
     spec: OperationSpec
     summary: str = ""
     answers: str = ""
+    errors: tuple[str, ...] = ()
     produces: tuple[str, ...] = (JSON,)
     success: int = 200
     accepted: str = ""
@@ -101,6 +103,7 @@ def operation(
     body: type[BaseModel] | None = None,
     query: Mapping[str, str] | None = None,
     answers: str = "",
+    errors: tuple[str, ...] = (),
     produces: tuple[str, ...] = (JSON,),
     success: int = 200,
     summary: str = "",
@@ -136,6 +139,7 @@ def operation(
             method,
             summary=summary or (endpoint.__doc__ or name).strip().partition("\n")[0].rstrip("."),
             answers=answers,
+            errors=errors,
             produces=produces,
             success=success,
             accepted=accepted,
@@ -171,7 +175,7 @@ def serve_row(router: Router, row: Operation, endpoint: Endpoint, *, durable: bo
     """Serves one row of the dialect table."""
     register = operation(
         router, row.method, row.path, row.name,
-        group=row.group, body=row.body, query=row.query, answers=row.answers, produces=row.produces,
+        group=row.group, body=row.body, query=row.query, answers=row.answers, errors=row.errors, produces=row.produces,
         summary=row.summary, documented=row.documented, row=row,
         durable=durable, accepted="a task, whose result is asked for at its `poll`" if durable else "",
     )  # fmt: skip

@@ -39,6 +39,7 @@ class McpMessage(wire.Body):
     "mcp",
     group="any",
     answers="operating.JsonRpcMessage",
+    errors=("operating.JsonRpcMessage",),
     body=McpMessage,
     produces=(JSON, SSE),
     accepted="a notification, which has no answer",
