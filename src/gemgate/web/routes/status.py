@@ -94,6 +94,7 @@ def health_of(service: Service, language: str = "en") -> shapes.Health:
     "ready",
     group="any",
     answers="operating.Ready",
+    errors=("operating.Ready",),
     level="open",
     summary="200 when a call can be served, 503 and why otherwise",
 )
