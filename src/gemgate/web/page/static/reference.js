@@ -98,10 +98,10 @@ function Fields({ schema, document, answer }) {
 function Type({ schema, document, answer }) {
   const [open, setOpen] = useState(false);
   const below = alternatives(schema).filter((each) => inner(each, document).properties);
-  if (!below.length) return typeOf(schema, document);
+  if (!below.length) return typeOf(schema, document, answer);
   return html`
     <details onToggle=${(e) => { e.stopPropagation(); setOpen(e.currentTarget.open); }}>
-      <summary>${typeOf(schema, document)}</summary>
+      <summary>${typeOf(schema, document, answer)}</summary>
       ${open && below.map((each) => html`<${Fields} schema=${each} document=${document} answer=${answer} />`)}
     </details>
   `;
@@ -120,14 +120,14 @@ function resolved(one, document) {
   return document.components[kind][name] ?? {};
 }
 
-/** A type in one line: "string", "array of Message", "1k or 2k". */
-function typeOf(schema, document) {
+/** A type in one line: "string", "[ Message ]", "1k" | "2k". nulls: whether they are said, as of answers. */
+function typeOf(schema, document, nulls) {
   if (schema.$ref) return schema.$ref.split("/").at(-1);
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" | ");
   const many = schema.anyOf ?? schema.oneOf;
-  if (many) return many.map((one) => typeOf(one, document)).filter((one) => one !== "null").join(" | ");
-  if (schema.type === "array") return `[ ${typeOf(schema.items ?? {}, document)} ]`;
+  if (many) return many.map((one) => typeOf(one, document, nulls)).filter((one) => nulls || one !== "null").join(" | ");
+  if (schema.type === "array") return `[ ${typeOf(schema.items ?? {}, document, nulls)} ]`;
   return schema.type ?? "any";
 }
 
