@@ -23,11 +23,12 @@ from PIL import Image
 from tools.docs import answers, examples
 from tools.docs.pages import OF_THE_PAGE
 
+from gemgate.dialects.wire import dumps
 from gemgate.jobs import JobRules
 from gemgate.web.routes import all_operations
 from gemgate_simulator import Simulator
 from tests.support.audio_files import wav
-from tests.support.conforming import Judged, documented
+from tests.support.conforming import Judged, documented, flaw
 from tests.support.kept_chats import kept
 from tests.support.serving import Served, served, settings_for
 
@@ -67,6 +68,14 @@ def files(folder: Path) -> None:
     line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions"}
     body = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}
     (folder / "lines.jsonl").write_text(json.dumps({**line, "body": body}) + "\n")
+
+
+def test_an_answer_of_every_operation_is_shown() -> None:
+    """`ANSWERS=write` with the Python examples records them."""
+    shown = answers.load()
+    assert {one.operation for one in TOLD if one.shows == "json" and not one.may} - set(shown) == set()
+    for name, answer in shown.items():
+        assert not all(flaw(name, status, "application/json", dumps(answer)) for status in (200, 201, 202)), name
 
 
 Tell = Callable[[str], Awaitable[str]]

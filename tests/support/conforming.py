@@ -125,9 +125,14 @@ def flaw(name: str, status: int, kind: str, body: bytes) -> str:
         return f"{kind or 'no media type'} is not among {', '.join(kinds)}"
     if kind != "application/json" or kind not in kinds:
         return ""
+    is_late = body[:1].isspace()  # kept alive: an error has its status inside, and who left got blanks alone
+    if is_late and not body.strip():
+        return ""
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         return str(error)
+    if is_late and _validator(name, 502).is_valid(answer):
+        return ""
     flawed = best_match(_validator(name, status).iter_errors(answer))
     return f"{flawed.json_path}: {flawed.message[:300]}" if flawed else ""
