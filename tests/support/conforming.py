@@ -16,6 +16,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.web.document import openapi_document
+from gemgate.web.operation import Documented
 from gemgate.web.routes import node_routers
 
 LARGEST = 5_000_000
@@ -56,30 +57,33 @@ class Judged:
     def judge(self, method: str, path: str, head: Message, body: bytes) -> None:
         headers = {name.decode().lower(): value.decode() for name, value in head["headers"]}
         kind = headers.get("content-type", "").partition(";")[0]
-        name, status = operation_at(method, path), head["status"]
+        status = head["status"]
+        name = operation_at(method, path, status)
         if name:
             self.seen[name, status, kind] = self.seen.get((name, status, kind), 0) + 1
         if name and (why := flaw(name, status, kind, body)):
             self.wrong.append(f"{method} {path} {status}: {why}\n{body[:1500].decode(errors='replace')}")
 
 
+@cache
 def documented() -> set[str]:
     """The operations of the document."""
     return {entry.spec.name for entry in _ENTRIES if entry.is_shown}
 
 
 @cache
-def _places() -> list[tuple[str, re.Pattern[str], str]]:
-    shown = documented()
-    return [
-        (entry.spec.method, compile_path(entry.spec.path)[0], entry.spec.name if entry.spec.name in shown else "")
-        for entry in _ENTRIES
-    ]
+def _places() -> list[tuple[str, re.Pattern[str], Documented]]:
+    return [(entry.spec.method, compile_path(entry.spec.path)[0], entry) for entry in _ENTRIES]
 
 
-def operation_at(method: str, path: str) -> str:
-    """The documented operation that answers; "" for none."""
-    return next((name for known, place, name in _places() if known == method and place.match(path)), "")
+def operation_at(method: str, path: str, status: int) -> str:
+    """The documented operation that answers; "" for none. Where a path that is not shown stands for one that is, only
+    its good answers are the same: refusals depend on the path.
+    """
+    entry = next((one for known, place, one in _places() if known == method and place.match(path)), None)
+    if entry is None or (status >= 400 and not entry.is_shown):
+        return ""
+    return entry.spec.name if entry.spec.name in documented() else ""
 
 
 @cache
@@ -126,7 +130,7 @@ def flaw(name: str, status: int, kind: str, body: bytes) -> str:
     if kind != "application/json" or kind not in kinds:
         return ""
     is_late = body[:1].isspace()  # kept alive: an error has its status inside, and who left got blanks alone
-    if is_late and not body.strip():
+    if is_late and (not body.strip() or b'"status":499' in body):
         return ""
     try:
         answer = orjson.loads(body)
