@@ -38,31 +38,27 @@ class Judged:
         """The application, whose answers are judged."""
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            head: Message = {}
+            name, status, kind = "", 0, ""
             body: list[bytes] = []
 
             async def told(message: Message) -> None:
+                nonlocal name, status, kind
                 if message["type"] == "http.response.start":
-                    head.update(message)
-                elif message["type"] == "http.response.body" and head:
-                    body.append(message.get("body", b""))
-                    if not message.get("more_body") and scope["method"] != "HEAD":
-                        self.judge(scope["method"], scope["path"], head, b"".join(body))
+                    headers = {key.decode().lower(): value.decode() for key, value in message["headers"]}
+                    status, kind = message["status"], headers.get("content-type", "").partition(";")[0]
+                    name = operation_at(scope["method"], scope["path"], status)
+                    if name:  # who has all bytes of a file may leave before its end
+                        self.seen[name, status, kind] = self.seen.get((name, status, kind), 0) + 1
+                elif message["type"] == "http.response.body" and name:
+                    body.append(message.get("body", b"") if kind in ("application/json", "") else b"")
+                    if not message.get("more_body") and (why := flaw(name, status, kind, b"".join(body))):
+                        start = b"".join(body)[:1500].decode(errors="replace")
+                        self.wrong.append(f"{scope['method']} {scope['path']} {status}: {why}\n{start}")
                 await send(message)
 
-            await app(scope, receive, told if scope["type"] == "http" else send)
+            await app(scope, receive, told if scope["type"] == "http" and scope["method"] != "HEAD" else send)
 
         return watched
-
-    def judge(self, method: str, path: str, head: Message, body: bytes) -> None:
-        headers = {name.decode().lower(): value.decode() for name, value in head["headers"]}
-        kind = headers.get("content-type", "").partition(";")[0]
-        status = head["status"]
-        name = operation_at(method, path, status)
-        if name:
-            self.seen[name, status, kind] = self.seen.get((name, status, kind), 0) + 1
-        if name and (why := flaw(name, status, kind, body)):
-            self.wrong.append(f"{method} {path} {status}: {why}\n{body[:1500].decode(errors='replace')}")
 
 
 @cache
