@@ -13,7 +13,7 @@ from gemgate.errors import NO_TEXT, LocalText
 from gemgate.ports.runtime import TelemetryEvent
 
 if TYPE_CHECKING:
-    from gemgate.dialects.shapes.operating import Timings
+    from gemgate.dialects.shapes.figures import Timings
 
 MOST = 48
 """Attempts, images or repairs of one request that are kept in detail."""

@@ -8,7 +8,7 @@ from gemgate.telemetry.explain import explain, without_names
 from gemgate.telemetry.request_record import AttemptRecord, Failure, RequestRecord
 
 if TYPE_CHECKING:
-    from gemgate.dialects.shapes import operating as shapes
+    from gemgate.dialects.shapes import figures as shapes
 
 
 def to_json(record: RequestRecord) -> shapes.RequestRow:

@@ -20,7 +20,7 @@ router = Router()
     "/api/series",
     "series",
     group="any",
-    answers="operating.Series",
+    answers="figures.Series",
     level="admin",
     query={"step": "string"},
     summary="Calls, failures, images, tokens and durations over time, since the start",

@@ -18,7 +18,7 @@ from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 
 if TYPE_CHECKING:
-    from gemgate.dialects.shapes import operating as shapes
+    from gemgate.dialects.shapes import figures as shapes
 
 router = Router()
 
@@ -33,7 +33,7 @@ QUERY = {"by": "string", "from": "string", "to": "string", "format": "string"} |
     "/api/usage",
     "usage",
     group="any",
-    answers="operating.UsageAnswer",
+    answers="figures.UsageAnswer",
     produces=(JSON, "text/csv"),
     level="admin",
     query=QUERY,
@@ -58,7 +58,7 @@ async def usage(context: NodeContext) -> Response:
     "/api/budgets",
     "budgets",
     group="any",
-    answers="operating.Budgets",
+    answers="figures.Budgets",
     level="admin",
     summary="What is left of every budget",
 )
