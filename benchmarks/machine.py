@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import psutil
 
-_PACKAGES = ("gemini-webapi", "curl-cffi", "uvicorn", "fastapi", "uvloop", "orjson")
+_PACKAGES = ("gemini-webapi", "curl-cffi", "uvicorn", "starlette", "uvloop", "orjson")
 
 
 def description() -> str:

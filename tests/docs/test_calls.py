@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.web.app import openapi_document
+from gemgate.web.document import openapi_document
 from tests.support.shown_commands import FENCE, FOR_DEVELOPERS, PAGES
 
 Call = tuple[str, str]

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import base64
 import contextlib
 import io
 import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from PIL import Image
-from tools.docs import examples
+from tools.docs import answers, examples
 from tools.docs.pages import OF_THE_PAGE
 
+from gemgate.dialects.wire import dumps
 from gemgate.jobs import JobRules
 from gemgate.web.routes import all_operations
 from gemgate_simulator import Simulator
 from tests.support.audio_files import wav
+from tests.support.conforming import Judged, documented, flaw
 from tests.support.kept_chats import kept
 from tests.support.serving import Served, served, settings_for
 
 KEYS = {"GEMGATE_KEY": "a-client-key-for-tests", "GEMGATE_ADMIN_KEY": "an-admin-key-for-tests"}
 TOLD, VALUES = examples.load()
+RUNNER = Path(__file__).with_name("run_examples.mjs")
+LONGEST = 1 << 24
+"""Characters of what an example prints."""
 
 
 def test_every_operation_has_an_example() -> None:
@@ -39,12 +46,18 @@ def test_every_operation_has_an_example() -> None:
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[tuple[Served, Simulator]]:
+def judged() -> Judged:
+    """What was answered."""
+    return Judged()
+
+
+@pytest.fixture
+async def gate(judged: Judged, tmp_path: Path) -> AsyncIterator[tuple[Served, Simulator]]:
     async with Simulator(("alice",)) as sim:
         kept(sim, "Tides of the sea", pinned=True)
         keys = {"api_key": KEYS["GEMGATE_KEY"], "admin_key": KEYS["GEMGATE_ADMIN_KEY"]}
         settings = settings_for(sim, tmp_path / "data", account_history=True, **keys)
-        async with served(settings, job_rules=JobRules(media_look=0.1)) as running:
+        async with served(settings, job_rules=JobRules(media_look=0.1), judged=judged) as running:
             yield running, sim
 
 
@@ -57,39 +70,89 @@ def files(folder: Path) -> None:
     (folder / "lines.jsonl").write_text(json.dumps({**line, "body": body}) + "\n")
 
 
-async def told_by_curl(code: str, folder: Path) -> str:
-    return await output("bash", "-c", code, cwd=folder)
+def test_an_answer_of_every_operation_is_shown() -> None:
+    """`ANSWERS=write` with the Python examples records them."""
+    shown = answers.load()
+    assert {one.operation for one in TOLD if one.shows == "json" and not one.may} - set(shown) == set()
+    for name, answer in shown.items():
+        assert not all(flaw(name, status, "application/json", dumps(answer)) for status in (200, 201, 202)), name
 
 
-async def told_by_javascript(code: str, folder: Path) -> str:
-    return await output(shutil.which("node") or "node", "--input-type=module", "-e", code, cwd=folder)
+Tell = Callable[[str], Awaitable[str]]
+"""What an example prints when it is run."""
 
 
-async def output(*command: str, cwd: Path) -> str:
+@contextlib.asynccontextmanager
+async def by_curl(folder: Path) -> AsyncIterator[Tell]:
+    async def tell(code: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-c", code, cwd=folder, env={**os.environ, **KEYS}, stdout=PIPE, stderr=PIPE
+        )
+        said, wrong = await process.communicate()
+        assert process.returncode == 0, (code, wrong.decode())
+        return said.decode()
+
+    yield tell
+
+
+@contextlib.asynccontextmanager
+async def by_javascript(folder: Path) -> AsyncIterator[Tell]:
+    """One Node for all of them: starting it for each would take most of the test."""
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, env={**os.environ, **KEYS}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        "node", str(RUNNER), cwd=folder, env={**os.environ, **KEYS}, stdin=PIPE, stdout=PIPE, limit=LONGEST
     )
-    out, wrong = await process.communicate()
-    assert process.returncode == 0, (command[-1], wrong.decode())
-    return out.decode()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    asked, answers = process.stdin, process.stdout
+
+    async def tell(code: str) -> str:
+        asked.write(base64.b64encode(code.encode()) + b"\n")
+        answer = json.loads(await answers.readline())
+        assert answer["wrong"] is None, (code, answer["wrong"])
+        return str(answer["said"])
+
+    try:
+        yield tell
+    finally:
+        asked.close()
+        await process.wait()
 
 
-async def told_by_python(code: str, folder: Path) -> str:
-    """In this process, beside the loop: starting Python seventy times would take most of the test."""
+@contextlib.asynccontextmanager
+async def by_python(folder: Path) -> AsyncIterator[Tell]:
+    """In this process, beside the loop, as well."""
 
-    def run() -> str:
+    def run(code: str) -> str:
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.chdir(folder):
             exec(compile(code, "example", "exec"), {})
         return said.getvalue()
 
-    before = dict(os.environ)
-    os.environ.update(KEYS)
-    try:
-        return await asyncio.to_thread(run)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    async def tell(code: str) -> str:
+        before = dict(os.environ)
+        os.environ.update(KEYS)
+        try:
+            return await asyncio.to_thread(run, code)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    yield tell
+
+
+BY = {"curl": by_curl, "python": by_python, "javascript": by_javascript}
+PROGRAMS = {"curl": ("curl", "curl"), "javascript": ("node", "nodejs")}
+"""What an example's language needs, and the package that has it."""
+
+
+@pytest.fixture
+async def tell(language: str, tmp_path: Path) -> AsyncIterator[Tell]:
+    program, package = PROGRAMS.get(language, ("", ""))
+    if program and shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed (apt-get install {package})")
+    files(tmp_path)
+    async with BY[language](tmp_path) as running:
+        yield running
 
 
 def part(thing: Any, keys: str) -> str:
@@ -99,20 +162,17 @@ def part(thing: Any, keys: str) -> str:
 
 
 @pytest.mark.parametrize("language", ["curl", "python", "javascript"])
-async def test_the_examples_work(language: str, gate: tuple[Served, Simulator], tmp_path: Path) -> None:
+async def test_the_examples_work(
+    language: str, tell: Tell, gate: tuple[Served, Simulator], judged: Judged, tmp_path: Path
+) -> None:
     running, sim = gate
-    if language == "javascript" and shutil.which("node") is None:
-        pytest.skip("node is not installed (apt-get install nodejs)")
-    if language == "curl" and shutil.which("curl") is None:
-        pytest.skip("curl is not installed (apt-get install curl)")
-    tell = {"curl": told_by_curl, "python": told_by_python, "javascript": told_by_javascript}[language]
-    files(tmp_path)
     cookies = sim.google.cookies("alice")
     pixel = examples.image_base64()
+    shown: dict[str, Any] = {}
     values = {**VALUES, "psid": cookies["__Secure-1PSID"], "psidts": cookies["__Secure-1PSIDTS"], "pixel": pixel}
     for example in TOLD:
         filled = examples.filled(example, values)
-        said = await tell(examples.write(filled, language, running.url), tmp_path)  # type: ignore[arg-type]
+        said = await tell(examples.write(filled, language, running.url))  # type: ignore[arg-type]
         where = f"{example.operation} in {language}: {said[:400]}"
         if example.shows == "json":
             answer = ast.literal_eval(said) if language == "python" else json.loads(said)
@@ -126,6 +186,7 @@ async def test_the_examples_work(language: str, gate: tuple[Served, Simulator], 
                     values[name] = urlsplit(await asyncio.to_thread(begun_upload, filled, running.url, header)).path
                 else:
                     values[name] = part(answer, keys)
+            shown.setdefault(example.operation, answer)
             if example.operation == "images.generations" and example.status == 200:
                 values["picture"] = urlsplit(answer["data"][0]["url"]).path.removeprefix("/images/")
         elif example.shows == "file":
@@ -138,6 +199,13 @@ async def test_the_examples_work(language: str, gate: tuple[Served, Simulator], 
         if example.operation == "batch.resume":
             await asyncio.sleep(0.3)
     assert not sim.record.violations
+    answered = {name for name, status, _ in judged.seen if status < 300}
+    assert documented() - answered - set(OF_THE_PAGE) <= {example.operation for example in TOLD if example.may}
+    if language == "python" and os.environ.get("ANSWERS") == "write":
+        known = {running.url: examples.ADDRESS} | {
+            real: VALUES[name] for name, real in values.items() if name in VALUES
+        }
+        answers.write({name: answers.constant(answer, known) for name, answer in shown.items()})
 
 
 def refused(answer: dict[str, Any], may: tuple[str, ...]) -> bool:

@@ -16,7 +16,7 @@ import pytest
 
 from gemgate.chat import ChatRequest, Event, Message, ResponseFormat, Text, Tool, ToolChoice, fold
 from gemgate.dialects import anthropic, gemini, interactions, openai_audio, openai_chat, responses, simple, table
-from gemgate.dialects.table import Act, Dialect
+from gemgate.dialects.rows import Act, Dialect
 from gemgate.dialects.wire import read
 from gemgate.errors import Broken
 from gemgate.files import Inline

@@ -15,10 +15,10 @@ import pytest
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, Event, Message, Text, TextDelta
 from gemgate.dialects import table, wire
-from gemgate.dialects.table import Act, Dialect, Operation, ReadContext
+from gemgate.dialects.rows import Act, Dialect, Operation, ReadContext
 from gemgate.dialects.writing import Answering
 from gemgate.errors import GatewayError
-from gemgate.web import app
+from gemgate.web import document as documents
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay import call_info
 from gemgate.web.relay.call_info import Defaults
@@ -136,7 +136,7 @@ def test_the_relay_and_the_document_know_it(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(known.card, ModelCard)
     assert known.counted
     assert known.trace.tips, "a fleet could not bring it back to the node that knows its conversation"
-    document = app.openapi_document.__wrapped__()
+    document = documents.openapi_document.__wrapped__()
     assert document["paths"]["/telegram/send"]["post"]["summary"] == "A telegram"
     assert "TelegramRequest" in document["components"]["schemas"]
 

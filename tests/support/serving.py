@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from tests.support.conforming import Judged
 
 from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
@@ -69,14 +70,19 @@ async def served(
     job_rules: JobRules | None = None,
     clock: Clock | None = None,
     dice: Random = system_random,
+    judged: Judged | None = None,
 ) -> AsyncIterator[Served]:
-    """The gateway on a free port of this loop; ready accounts are waited for unless told otherwise."""
+    """The gateway on a free port of this loop; ready accounts are waited for unless told otherwise.
+
+    Whatever it answers is judged by our OpenAPI document. judged: keeps what was found.
+    """
+    judged = judged or Judged()
     async with open_service(settings, job_rules=job_rules, clock=clock, random=dice) as service:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.bind(("127.0.0.1", 0))
         sock.listen(512)
         config = uvicorn.Config(
-            create_app(settings, service),
+            judged.watch(create_app(settings, service)),
             http=StaysHttp1,
             lifespan="on",
             log_config=None,
@@ -98,6 +104,7 @@ async def served(
             with contextlib.suppress(asyncio.CancelledError):
                 await running
             sock.close()
+    assert not judged.wrong, "\n\n".join(judged.wrong[:10])
 
 
 async def until(condition: Any, seconds: float = 10.0) -> None:

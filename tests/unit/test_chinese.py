@@ -20,7 +20,7 @@ from gemgate.cli.chinese_help import HEADINGS, paragraphs
 from gemgate.settings import Settings
 from gemgate.settings.sections import about
 from gemgate.telemetry.metric_specs import METERS
-from gemgate.web.app import openapi_document
+from gemgate.web.document import openapi_document
 from gemgate.web.document_in_chinese import in_chinese
 
 PACKAGES = ("gemgate.settings", "gemgate.web", "gemgate.cli", "tools.docs")

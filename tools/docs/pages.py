@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from functools import cache, partial
@@ -13,11 +14,10 @@ from gemgate.errors import LocalText
 from gemgate.settings import Settings
 from gemgate.settings.sections import about, in_sections
 from gemgate.telemetry.metric_specs import METERS
-from gemgate.web.app import openapi_document
+from gemgate.web.document import ERRORS, openapi_document
 from gemgate.web.document_in_chinese import in_chinese
-from gemgate.web.operation import ERRORS
 from gemgate.web.routes import all_operations
-from tools.docs import examples
+from tools.docs import answers, examples
 
 NOTICE = "<!-- Written by `make docs-pages` from the code; changes here are lost. -->\n"
 
@@ -176,6 +176,7 @@ def metrics_page(language: str = "en") -> str:
 def api_page(language: str = "en") -> str:
     """Every route: what it is for, who may call it, what it takes, and an example in three languages."""
     told, values = examples.load()
+    shown, before = answers.load(), dict[str, str]()
     statuses = ERRORS if language == "en" else {one: chinese("gemgate.web")[text] for one, text in ERRORS.items()}
     colon, semicolon = (": ", "; ") if language == "en" else ("：", "；")
     failures = semicolon.join(f"{status}{colon}{text}" for status, text in statuses.items())
@@ -186,6 +187,7 @@ def api_page(language: str = "en") -> str:
             lines.append(f"## {title.for_(language)}\n")
         for name in names:
             lines += _operation(name, language, [one for one in told if one.operation == name], values)
+            lines += _answer(name, language, shown, before)
     return "\n".join(lines)
 
 
@@ -223,6 +225,23 @@ def _operation(name: str, language: str, told: list[examples.Example], values: d
         for form, fence in (("curl", "sh"), ("python", "python"), ("javascript", "javascript")):
             lines += [f"```{fence}", examples.write(shown, form), "```\n"]  # type: ignore[arg-type]
     return lines
+
+
+def _answer(name: str, language: str, shown: dict[str, Any], told: dict[str, str]) -> list[str]:
+    """What comes back: its media types, and an answer as it was once given. told: shape -> where it was shown before."""
+    spec = next(one for one in all_operations() if one.name == name)
+    responses = _entry(_document(language), spec.method, spec.path).get("responses", {})
+    content = next(each.get("content", {}) for status, each in responses.items() if status < "300")
+    words = {"en": ("Answers ", ", ", ", as {} does.", ".", ":"), "zh": ("返回 ", "、", "，同 {}。", "。", "：")}
+    answers_with, comma, as_before, stop, colon = words[language]
+    kinds = answers_with + comma.join(f"`{kind}`" for kind in content)
+    shape = json.dumps(content.get("application/json"))
+    if shape in told:
+        return [f"{kinds}{as_before.format(told[shape])}\n"]
+    if name not in shown:
+        return [f"{kinds}{stop}\n"]
+    told[shape] = f"`{spec.method} {spec.path.replace(':path}', '}')}`"
+    return [f"{kinds}{colon}\n", "```json", answers.pretty(shown[name]), "```\n"]
 
 
 def _entry(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:

@@ -267,7 +267,7 @@ class _Offline:
         await self._check_free(name)
         account = await self._account_registry.run_action(name, action, self._caller, capability)
         if action in ("test", "refresh"):
-            return account_of(account, self._account_registry, self._service.clock.now(), self._language)
+            return {**account_of(account, self._account_registry, self._service.clock.now(), self._language)}
         return await self.one(name)
 
     async def pair(self, name: str) -> Facts:
@@ -284,7 +284,7 @@ class _Offline:
         return answer
 
     async def survival(self) -> Facts:
-        return await lives_of(self._account_registry.lives, self._language)
+        return {**await lives_of(self._account_registry.lives, self._language)}
 
     async def measure(self, name: str) -> Facts:
         await self._check_free(name)
@@ -298,7 +298,7 @@ class _Offline:
     def _row(self, kept: StoredAccount) -> Facts:
         """As it was left: nobody is signed in here, so the word is the one that was stored."""
         account = self._account_registry.account(kept.name)
-        facts = account_of(account, self._account_registry, self._service.clock.now(), self._language)
+        facts: Facts = {**account_of(account, self._account_registry, self._service.clock.now(), self._language)}
         if facts["state"] == "starting":
             zh = self._language.startswith("zh")
             facts |= {"state": kept.state, "why": kept.error_zh if zh else kept.error_en}

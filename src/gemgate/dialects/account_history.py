@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
@@ -14,7 +14,10 @@ from gemgate.errors import GatewayError
 from gemgate.findings import Citation, Document, Findings, Media, WebImage, WebSource, markdown
 from gemgate.ports.history import ChatTurn, ListedChat
 
-MADE_HERE = "gateway"
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import accounts as shapes
+
+MADE_HERE: Final = "gateway"
 _UNSAFE = re.compile(r"[^\w\-]+")
 _FENCE = re.compile(r"`{3,}|~{3,}")
 
@@ -37,7 +40,7 @@ class ChatChange(wire.Body):
     pinned: bool | None = None
 
 
-def write_entry(account: str, chat: ListedChat, tenant: str | None, *, is_open: bool) -> dict[str, Any]:
+def write_entry(account: str, chat: ListedChat, tenant: str | None, *, is_open: bool) -> shapes.ChatEntry:
     """A chat in a list. tenant: for whom this gateway made it, None where it did not. Closed ones keep their title."""
     return {
         "id": chat.id,
@@ -92,7 +95,7 @@ def write_chat(entry: Mapping[str, Any], turns: Sequence[ChatTurn], *, cut: bool
     return {**entry, "cut": cut, "turns": [write_turn(turn) for turn in turns]}
 
 
-def write_missing(account: str, chat_id: str, error: GatewayError, language: str) -> dict[str, Any]:
+def write_missing(account: str, chat_id: str, error: GatewayError, language: str) -> shapes.MissingChat:
     """What an export had to leave out, and why; without a chat the rest of the account."""
     return {"account": account, "id": chat_id or None, "error": error.text(language)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from gemgate.chat import Usage
 from gemgate.dialects.openai import envelope, error_code
 from gemgate.dialects.wire import Body, Wishes, dumps, parse_json, read
 from gemgate.errors import BadRequest, GatewayError
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import openai as shapes
 
 __all__ = [
     "ENDPOINTS",
@@ -207,20 +210,12 @@ def write_failure(line_id: str, custom_id: str, error: GatewayError, language: s
     return dumps({"id": line_id, "custom_id": custom_id, "response": None, "error": problem}) + b"\n"
 
 
-_TIMED: tuple[Status, ...] = (
-    "in_progress",
-    "finalizing",
-    "completed",
-    "failed",
-    "expired",
-    "cancelling",
-    "cancelled",
-)
-
-
-def batch_object(batch: BatchRecord) -> dict[str, Any]:
+def batch_object(batch: BatchRecord) -> shapes.OpenAIBatch:
     """One batch."""
-    errors = [{"code": e.code, "message": e.message, "line": e.line, "param": e.param} for e in batch.errors]
+    errors: list[shapes.BatchLineError] = [
+        {"code": e.code, "message": e.message, "line": e.line, "param": e.param} for e in batch.errors
+    ]
+    at = {status: int(moment) for status, moment in batch.times.items()}
     return {
         "id": batch.id,
         "object": "batch",
@@ -234,14 +229,20 @@ def batch_object(batch: BatchRecord) -> dict[str, Any]:
         "error_file_id": batch.error_file_id,
         "created_at": int(batch.created_at),
         "expires_at": int(batch.expires_at),
-        **{f"{status}_at": int(batch.times[status]) if status in batch.times else None for status in _TIMED},
+        "in_progress_at": at.get("in_progress"),
+        "finalizing_at": at.get("finalizing"),
+        "completed_at": at.get("completed"),
+        "failed_at": at.get("failed"),
+        "expired_at": at.get("expired"),
+        "cancelling_at": at.get("cancelling"),
+        "cancelled_at": at.get("cancelled"),
         "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
         "usage": _usage(batch.usage) if batch.usage is not None else None,
         "metadata": dict(batch.metadata) if batch.metadata is not None else None,
     }
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _usage(usage: Usage) -> shapes.OpenAIBatchUsage:
     return {
         "input_tokens": usage.prompt_tokens,
         "input_tokens_details": {"cached_tokens": 0},
@@ -251,7 +252,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def batch_listing(batches: Sequence[BatchRecord], *, after: str | None = None, limit: int = 20) -> dict[str, Any]:
+def batch_listing(batches: Sequence[BatchRecord], *, after: str | None = None, limit: int = 20) -> shapes.OpenAIBatches:
     """One page of all `batches`, newest first; BadRequest for an unknown cursor."""
     if not 1 <= limit <= 100:
         raise BadRequest("limit must be from 1 to 100", "limit 必须在 1 到 100 之间", param="limit")

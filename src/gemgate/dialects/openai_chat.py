@@ -5,7 +5,7 @@ Sampling fields are checked and accepted but cannot be honoured; the answer name
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
@@ -51,6 +51,9 @@ from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Stored
 from gemgate.findings import NOTHING_FOUND, Findings, attributed
 from gemgate.images import GeneratedImage, ModelPolicy
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import openai as shapes
 
 __all__ = [
     "ChatCompletionRequest",
@@ -247,21 +250,22 @@ def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
     return tuple(text for text in stops if text)
 
 
-_REASONS = {"stop_sequence": "stop"}
+def _finish(ended: Ended) -> shapes.FinishReason:
+    return "stop" if ended.reason == "stop_sequence" else ended.reason
 
 
-def write(replies: list[Reply], meta: ResponseMeta, model: str, box: Toolbox | None = None) -> dict[str, Any]:
+def write(replies: list[Reply], meta: ResponseMeta, model: str, box: Toolbox | None = None) -> shapes.ChatCompletion:
     """The completion object of one or several answers; `box` are the request's tools."""
-    choices = [
+    choices: list[shapes.CompletionChoice] = [
         {
             "index": index,
             "message": _message_out(reply, meta, box or Toolbox()),
             "logprobs": None,
-            "finish_reason": _REASONS.get(reply.ended.reason, reply.ended.reason),
+            "finish_reason": _finish(reply.ended),
         }
         for index, reply in enumerate(replies)
     ]
-    completion: dict[str, Any] = {
+    completion: shapes.ChatCompletion = {
         "id": meta.id,
         "object": "chat.completion",
         "created": meta.created,
@@ -273,15 +277,12 @@ def write(replies: list[Reply], meta: ResponseMeta, model: str, box: Toolbox | N
     }
     if conversation := replies[0].began.conversation_id:
         completion["conversation_id"] = conversation
-    return completion | _suggestions(replies[0].found)
+    if suggestions := replies[0].found.suggestions:  # questions to ask next, a field of ours beside the answer
+        completion["suggestions"] = list(suggestions)
+    return completion
 
 
-def _suggestions(found: Findings) -> dict[str, Any]:
-    """Questions that Google offers to ask next, a field of ours beside the answer where there are any."""
-    return {"suggestions": list(found.suggestions)} if found.suggestions else {}
-
-
-def _annotations(found: Findings, length: int) -> list[dict[str, Any]]:
+def _annotations(found: Findings, length: int) -> list[shapes.Annotation]:
     """The sources of a text of `length` characters, which is what the indexes count."""
     return [
         {
@@ -292,14 +293,14 @@ def _annotations(found: Findings, length: int) -> list[dict[str, Any]]:
     ]
 
 
-def _message_out(reply: Reply, meta: ResponseMeta, box: Toolbox) -> dict[str, Any]:
+def _message_out(reply: Reply, meta: ResponseMeta, box: Toolbox) -> shapes.CompletionMessage:
     flow = MarkdownJoiner()
     content = "".join(
         flow.image(part.image, meta) if isinstance(part, ImageGenerated) else flow.text(part.text)
         for part in reply.parts
         if isinstance(part, TextDelta | ImageGenerated)
     )
-    message: dict[str, Any] = {
+    message: shapes.CompletionMessage = {
         "role": "assistant",
         "content": content if content or not reply.calls else None,
         "refusal": None,
@@ -310,23 +311,23 @@ def _message_out(reply: Reply, meta: ResponseMeta, box: Toolbox) -> dict[str, An
     if reply.images:
         message["images"] = [image_part(image, meta, index) for index, image in enumerate(reply.images)]
     if reply.calls:
-        message["tool_calls"] = [{"id": call.id, **_call_out(call, box)} for call in reply.calls]
+        message["tool_calls"] = [_call_out(call, box) for call in reply.calls]
     return message
 
 
-def _call_out(call: ToolCall, box: Toolbox) -> dict[str, Any]:
-    """A call of a function or of a custom tool, without its id."""
+def _call_out(call: ToolCall, box: Toolbox) -> shapes.MessageToolCall:
+    """A call of a function or of a custom tool."""
     if box.find(call).form == "custom":
-        return {"type": "custom", "custom": {"name": call.name, "input": text_input(call.arguments)}}
-    return {"type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": text_input(call.arguments)}}
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
-def image_part(image: GeneratedImage, meta: ResponseMeta, index: int) -> dict[str, Any]:
+def image_part(image: GeneratedImage, meta: ResponseMeta, index: int) -> shapes.MessageImage:
     """The image as an entry of `message.images`, the field that several gateways share."""
     return {"type": "image_url", "image_url": {"url": image_link(image, meta)}, "index": index}
 
 
-def usage(usage: Usage) -> dict[str, Any]:
+def usage(usage: Usage) -> shapes.CompletionUsage:
     """The usage object; `estimated` says that Google names no counts."""
     return {
         "prompt_tokens": usage.prompt_tokens,
@@ -385,10 +386,12 @@ class ChunkWriter:
             case Ended():
                 self._usage = event.usage if self._usage is None else self._usage + event.usage
                 found = self._found.get(index, NOTHING_FOUND)
-                last = {"served_model": served_by([event]), **_suggestions(found)}
+                last: dict[str, Any] = {"served_model": served_by([event])}
+                if found.suggestions:
+                    last["suggestions"] = list(found.suggestions)
                 annotations = _annotations(found, self._lengths.get(index, 0))
                 delta = {"annotations": annotations} if annotations else {}
-                return self._chunk(index, delta, _REASONS.get(event.reason, event.reason), **last)
+                return self._chunk(index, delta, _finish(event), **last)
 
     def close(self) -> bytes:
         """What follows the last answer."""
@@ -413,7 +416,7 @@ class ChunkWriter:
     def _call(self, index: int, call: ToolCall) -> bytes:
         number = self._calls.get(index, 0)
         self._calls[index] = number + 1
-        whole = _call_out(call, self._box)
+        whole: dict[str, Any] = {**_call_out(call, self._box)}
         kind, field = whole["type"], "input" if whole["type"] == "custom" else "arguments"
         head = {"index": number, "id": call.id, "type": kind, kind: {"name": call.name, field: ""}}
         chunks = [self._chunk(index, {"tool_calls": [head]})]
@@ -428,6 +431,6 @@ class ChunkWriter:
         return b"data: " + dumps({**self._base, "choices": [choice], **more}) + b"\n\n"
 
 
-def model_object(model_id: str, created: int = 1_700_000_000) -> dict[str, Any]:
+def model_object(model_id: str, created: int = 1_700_000_000) -> shapes.OpenAIModel:
     """One entry of GET /v1/models."""
     return {"id": model_id, "object": "model", "created": created, "owned_by": "google"}

@@ -5,11 +5,14 @@ path.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gemgate.dialects.openai import envelope
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, StoredFile
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import openai as shapes
 
 __all__ = ["FILE_PURPOSES", "envelope", "file_listing", "file_object", "read_upload", "write_deleted"]
 
@@ -35,7 +38,7 @@ def read_upload(fields: dict[str, str], files: Sequence[tuple[str, Inline]]) -> 
     return file, purpose
 
 
-def file_object(file: StoredFile) -> dict[str, Any]:
+def file_object(file: StoredFile) -> shapes.OpenAIFile:
     """One file."""
     return {
         "id": file.id,
@@ -57,7 +60,7 @@ def file_listing(
     limit: int = 10_000,
     order: str = "desc",
     purpose: str = "",
-) -> dict[str, Any]:
+) -> shapes.OpenAIFiles:
     """One page of all `files`; BadRequest for an unknown order or cursor."""
     if order not in ("asc", "desc"):
         raise BadRequest("order must be asc or desc", "order 必须是 asc 或 desc", param="order")
@@ -80,5 +83,5 @@ def file_listing(
     }
 
 
-def write_deleted(file_id: str) -> dict[str, Any]:
+def write_deleted(file_id: str) -> shapes.DeletedFile:
     return {"id": file_id, "object": "file", "deleted": True}

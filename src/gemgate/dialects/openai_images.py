@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,9 @@ from gemgate.dialects.wire import ResponseMeta, read, sse
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Source
 from gemgate.images import GeneratedImage, ImageRequest
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import openai as shapes
 
 __all__ = [
     "EditsRequest",
@@ -156,7 +159,7 @@ def write(
     return answer
 
 
-def write_usage(usage: Usage, image_tokens: int) -> dict[str, Any]:
+def write_usage(usage: Usage, image_tokens: int) -> shapes.PicturesUsage:
     return {
         "input_tokens": usage.prompt_tokens,
         "input_tokens_details": {"text_tokens": usage.prompt_tokens - image_tokens, "image_tokens": image_tokens},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
@@ -19,6 +19,9 @@ from gemgate.dialects.wire import Body, read
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, Source, Stored
 from gemgate.media import Aspect, MadeMedia, MediaCall, VideoRequest
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import openai as shapes
 
 UNKNOWN: Final = "unknown"
 REFERENCE: Final = "input_reference"
@@ -115,10 +118,10 @@ def references(value: Any) -> tuple[Source, ...]:
         raise BadRequest(error.en, error.zh, param=REFERENCE, code=error.code) from None
 
 
-def write(video: MadeMedia, language: str) -> dict[str, Any]:
+def write(video: MadeMedia, language: str) -> shapes.Video:
     """The `video` object; what was measured of its file stands beside OpenAI's fields."""
     facts, wished = video.files[0] if video.files else None, video.wished or {}
-    answer: dict[str, Any] = {
+    answer: shapes.Video = {
         "id": video.id,
         "object": "video",
         "status": video.status,
@@ -147,7 +150,7 @@ def write(video: MadeMedia, language: str) -> dict[str, Any]:
     return answer
 
 
-def write_list(videos: Sequence[MadeMedia], language: str, *, more: bool) -> dict[str, Any]:
+def write_list(videos: Sequence[MadeMedia], language: str, *, more: bool) -> shapes.Videos:
     """A page of them."""
     return {
         "object": "list",
@@ -158,5 +161,5 @@ def write_list(videos: Sequence[MadeMedia], language: str, *, more: bool) -> dic
     }
 
 
-def write_deleted(video_id: str) -> dict[str, Any]:
+def write_deleted(video_id: str) -> shapes.DeletedVideo:
     return {"id": video_id, "object": "video.deleted", "deleted": True}

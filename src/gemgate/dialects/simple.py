@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, Field
 
@@ -28,6 +28,9 @@ from gemgate.dialects.wire import (
 )
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.images import GeneratedImage, ImageRequest, ModelPolicy
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import simple as shapes
 
 ResponseType = Literal["base64", "url"]
 
@@ -87,7 +90,7 @@ def read_generate(body: GenerateRequest) -> ChatRequest:
     return ChatRequest(words, body.model, temporary=True, model_policy=body.model_policy, ignored=wire.ignored(body))
 
 
-def write_generate(reply: Reply, model: str) -> dict[str, Any]:
+def write_generate(reply: Reply, model: str) -> shapes.Generated:
     return {"text": reply.text, "model": model, "served_model": served_by([reply.ended])}
 
 
@@ -137,19 +140,21 @@ def read_cookies(body: CookiesRequest) -> tuple[Cookies, str | None]:
     return cookie_text.read(text), body.account
 
 
-def write_cookies(*, success: bool, message: str, account: str = "", notice: str = "") -> dict[str, Any]:
+def write_cookies(*, success: bool, message: str, account: str = "", notice: str = "") -> shapes.CookiesTaken:
     """The answer to POST /api/cookies: never a value. notice: what a person should know of these cookies."""
-    answer: dict[str, Any] = {"success": success, "message": message}
+    answer: shapes.CookiesTaken = {"success": success, "message": message}
     if notice:
         answer["notice"] = notice
-    return {**answer, "account": account} if account else answer
+    if account:
+        answer["account"] = account
+    return answer
 
 
-def write_cookie_status(*, valid: bool, message: str) -> dict[str, Any]:
+def write_cookie_status(*, valid: bool, message: str) -> shapes.CookieState:
     return {"valid": valid, "message": message}
 
 
-def write_upload(file_ids: Sequence[str]) -> dict[str, Any]:
+def write_upload(file_ids: Sequence[str]) -> shapes.Uploaded:
     """The answer to POST /upload: handles for the chat field `files`."""
     return {"success": True, "files": list(file_ids)}
 
@@ -163,9 +168,9 @@ class ConversationEntry:
     nbytes: int = 0
 
 
-def write_conversations(entries: Sequence[ConversationEntry], total: int) -> dict[str, Any]:
+def write_conversations(entries: Sequence[ConversationEntry], total: int) -> shapes.Conversations:
     """One page of GET /conversations; `total` counts all of the caller's."""
-    rows = [
+    rows: list[shapes.ConversationRow] = [
         {"conversation_id": e.id, "modified": rfc3339(e.modified), "size_kb": round(e.nbytes / 1024, 2)}
         for e in entries
     ]
@@ -176,11 +181,11 @@ def write_conversation(conversation_id: str, metadata: Mapping[str, Any]) -> dic
     return {"conversation_id": conversation_id, "metadata": dict(metadata)}
 
 
-def write_conversation_deleted() -> dict[str, Any]:
+def write_conversation_deleted() -> shapes.Done:
     return {"message": "Conversation deleted"}
 
 
-def write_models(cards: list[ModelCard], default: str) -> dict[str, Any]:
+def write_models(cards: list[ModelCard], default: str) -> shapes.Catalogue:
     """Body of GET /api/models: the catalogue in its printed order, then what the accounts offer beside it."""
     return {
         "models": [{"id": card.id, "name": card.name, "description": card.description} for card in cards],

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,9 @@ from gemgate.dialects.wire import ResponseMeta, image_facts, image_link, inline,
 from gemgate.errors import BadRequest
 from gemgate.files import Source
 from gemgate.images import GeneratedImage, ImageOptions
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import simple as shapes
 
 BatchStatus = Literal["queued", "processing", "paused", "completed", "failed", "cancelled"]
 
@@ -171,7 +174,7 @@ def _item(body: BatchItemBody, common: ImageOptions, shared: tuple[Source, ...],
     return BatchItem(body.prompt, model_for(body.model, options) if own else body.model, own, references)
 
 
-def write_created(batch: BatchView, language: str = "zh") -> dict[str, Any]:
+def write_created(batch: BatchView, language: str = "zh") -> shapes.BatchOrdered:
     """The answer to POST /v1/batch/images, at once.
 
     language: what the caller asked for, "" = nothing. Who asks for nothing gets the Chinese sentence of the contract.
@@ -180,7 +183,7 @@ def write_created(batch: BatchView, language: str = "zh") -> dict[str, Any]:
     message = f"批量任务已创建，{batch.concurrency}并发处理中"
     if not chinese:
         message = f"The batch is ordered; {batch.concurrency} at once"
-    answer: dict[str, Any] = {
+    answer: shapes.BatchOrdered = {
         "batch_id": batch.batch_id,
         "total": batch.total,
         "status": "processing",
@@ -228,7 +231,7 @@ def write_result(done: TaskResult, meta: ResponseMeta, *, as_base64: bool) -> di
     return {**result, "details": image_facts(done.image) | prompt}
 
 
-def write_failure(failed: TaskError) -> dict[str, Any]:
+def write_failure(failed: TaskError) -> shapes.TaskFailure:
     return {
         "task_id": failed.task_id,
         "error": failed.error,
@@ -237,9 +240,9 @@ def write_failure(failed: TaskError) -> dict[str, Any]:
     }
 
 
-def write_listing(batches: Sequence[BatchView], total: int) -> dict[str, Any]:
+def write_listing(batches: Sequence[BatchView], total: int) -> shapes.BatchRows:
     """The answer to GET /v1/batch: newest first, without results."""
-    rows = [
+    rows: list[shapes.BatchRow] = [
         {
             "batch_id": batch.batch_id,
             "total": batch.total,
@@ -256,7 +259,7 @@ def write_listing(batches: Sequence[BatchView], total: int) -> dict[str, Any]:
     return {"total": total, "batches": rows}
 
 
-def write_event(name: Literal["status", "result", "failure"], data: dict[str, Any]) -> bytes:
+def write_event(name: Literal["status", "result", "failure"], data: Mapping[str, Any]) -> bytes:
     """One event of GET /v1/batch/{id}/events."""
     return sse(data, name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field, StrictBool
 
@@ -13,6 +13,9 @@ from gemgate.dialects.openai_videos import REFERENCE, references
 from gemgate.dialects.wire import Body
 from gemgate.errors import BadRequest
 from gemgate.media import ENDINGS, MadeMedia, MediaCall, MediaFile, MusicRequest, SongLength
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import simple as shapes
 
 __all__ = [
     "PATH",
@@ -65,10 +68,10 @@ def file_of(music: MadeMedia, ending: str) -> MediaFile:
     return found[ending]
 
 
-def write(music: MadeMedia, language: str, base_url: str) -> dict[str, Any]:
+def write(music: MadeMedia, language: str, base_url: str) -> shapes.Music:
     """The `music` object; its files are told by what they say themselves."""
     wished = music.wished or {}
-    answer: dict[str, Any] = {
+    answer: shapes.Music = {
         "id": music.id,
         "object": "music",
         "status": music.status,
@@ -77,7 +80,7 @@ def write(music: MadeMedia, language: str, base_url: str) -> dict[str, Any]:
         "completed_at": int(music.completed_at) if music.status in ("completed", "failed") else None,
         "model": music.model,
         "prompt": music.prompt,
-        "length": wished.get("length", "standard"),
+        "length": "short" if wished.get("length") == "short" else "standard",
         "instrumental": wished.get("instrumental") == "true",
         "seconds": music.files[0].seconds if music.files else None,
         "files": [write_file(music.id, PATH, file, base_url) for file in music.files],
@@ -88,17 +91,11 @@ def write(music: MadeMedia, language: str, base_url: str) -> dict[str, Any]:
     return answer
 
 
-def write_file(media_id: str, path: str, file: MediaFile, base_url: str) -> dict[str, Any]:
+def write_file(media_id: str, path: str, file: MediaFile, base_url: str) -> shapes.MediaFileFacts:
     """A stored file with its measured facts, and where it is served."""
     ending = ENDINGS[file.mime]
     more = f"?format={ending}" if path == PATH else ""
-    facts = {
-        "width": file.width,
-        "height": file.height,
-        "sample_rate": file.sample_rate,
-        "channels": file.channels,
-    }
-    return {
+    facts: shapes.MediaFileFacts = {
         "name": f"{media_id}.{ending}",
         "url": f"{base_url}{path}/{media_id}/content{more}",
         "mime_type": file.mime,
@@ -107,10 +104,19 @@ def write_file(media_id: str, path: str, file: MediaFile, base_url: str) -> dict
         "seconds": file.seconds,
         "container": file.container,
         "codec": file.codec,
-    } | {name: value for name, value in facts.items() if value}
+    }
+    if file.width:
+        facts["width"] = file.width
+    if file.height:
+        facts["height"] = file.height
+    if file.sample_rate:
+        facts["sample_rate"] = file.sample_rate
+    if file.channels:
+        facts["channels"] = file.channels
+    return facts
 
 
-def write_list(music: Sequence[MadeMedia], language: str, base_url: str, *, more: bool) -> dict[str, Any]:
+def write_list(music: Sequence[MadeMedia], language: str, base_url: str, *, more: bool) -> shapes.MusicList:
     """A page of them."""
     return {
         "object": "list",
@@ -121,5 +127,5 @@ def write_list(music: Sequence[MadeMedia], language: str, base_url: str, *, more
     }
 
 
-def write_deleted(music_id: str) -> dict[str, Any]:
+def write_deleted(music_id: str) -> shapes.DeletedMusic:
     return {"id": music_id, "object": "music.deleted", "deleted": True}

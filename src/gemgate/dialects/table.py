@@ -7,14 +7,9 @@ the golden files are held by a test.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from pydantic import BaseModel
-
-from gemgate.chat import ChatRequest, Message
 from gemgate.dialects import (
     anthropic,
     gemini,
@@ -27,110 +22,10 @@ from gemgate.dialects import (
     simple,
 )
 from gemgate.dialects import simple_batches as batches
+from gemgate.dialects.rows import JSON, SSE, Act, Dialect, ErrorBody, Operation
 from gemgate.dialects.wire import dumps
 from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused
-from gemgate.files import Inline
-
-Group = Literal["any", "chat", "images", "batches", "files", "pairing"]
-"""What a key's scope can name; `any`: whoever has a key; `pairing`: what paired browsers may, and all that they may."""
-
-ErrorBody = Callable[[GatewayError, str, str], tuple[int, Any]]
-"""(error, language, request id) -> status and body."""
-
-
-class Act(StrEnum):
-    """What an operation does, as far as a fleet and metrics have to know."""
-
-    CHAT = "chat"
-    IMAGES = "images"
-    TOKENS = "tokens"
-    CHAT_BATCH = "chat batch"
-    IMAGE_BATCH = "image batch"
-
-
-@dataclass(frozen=True, slots=True)
-class ReadContext:
-    """What a body is read with: parameters of the path, the messages it goes on from, and items it refers to by id."""
-
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    previous: tuple[Message, ...] = ()
-    references: Mapping[str, Message] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Operation:
-    """One thing that clients of a dialect can ask for.
-
-    group:     required: which scope of a key it needs.
-    read:      (body, read context) -> chat. Without it a route module of its own reads.
-    write:     (replies, body, answering) -> the whole answer; of TOKENS: (count) -> the answer.
-    writer:    (body, answering) -> the writer of a stream.
-    refused:   (error, answering) -> the answer that tells a refusal, where the dialect has one for it with 200.
-    is_empty:  whether a body asks for no answer, only to be read.
-    continues: the stored answer that a body goes on from. An operation that has it is served by a module of its own.
-    large:     whole answers may carry images as base64.
-    form:      (body's model, fields, files) -> the body, where clients send a form; else it is JSON.
-    is_plain:  whether a body asks for an answer that is text and not JSON, so that nothing may stand before it.
-    """
-
-    method: str
-    path: str
-    name: str
-    group: Group
-    act: Act
-    body: type[BaseModel]
-    summary: str = ""
-    query: Mapping[str, str] | None = None
-    documented: bool = True
-    id_prefix: str = ""
-    read: Callable[[Any, ReadContext], ChatRequest] | None = None
-    write: Callable[..., Any] | None = None
-    writer: Callable[[Any, Answering], StreamWriter] | None = None
-    refused: Callable[[Refused, Answering], Any] | None = None
-    is_empty: Callable[[Any], bool] | None = None
-    continues: Callable[[Any], str | None] | None = None
-    large: bool = False
-    form: Callable[[Any, Sequence[tuple[str, str]], Sequence[tuple[str, Inline]]], Any] | None = None
-    is_plain: Callable[[Any], bool] = lambda _: False
-
-    @property
-    def is_generic(self) -> bool:
-        """Whether the one function for all dialects serves it."""
-        return self.read is not None and self.continues is None
-
-
-@dataclass(frozen=True, eq=False)
-class Dialect:
-    """name: of its codec's module and of its golden files; family: its name in records, metrics and traces.
-
-    prefixes:     paths that are its own. shared: paths that it has part in, told by its client_marks.
-    client_marks: headers that only its clients send.
-    error_at:     (path, query) -> error body, where that depends on the route; else `error_body`.
-    stream_error: what ends server-sent events that cannot go on.
-    """
-
-    name: str
-    family: str
-    prefixes: re.Pattern[str]
-    error_body: ErrorBody
-    stream_error: Callable[[GatewayError, str, str], bytes]
-    operations: tuple[Operation, ...]
-    shared: re.Pattern[str] | None = None
-    client_marks: tuple[str, ...] = ()
-    error_at: Callable[[str, Mapping[str, str]], ErrorBody] | None = None
-    gen_ai: str = "chat"
-    """`gen_ai.operation.name` of its answers in words."""
-
-    def speaks(self, headers: Mapping[str, str]) -> bool:
-        """Whether a client is one of its own."""
-        return any(mark in headers for mark in self.client_marks)
-
-    def takes(self, path: str, headers: Mapping[str, str]) -> bool:
-        """Whether a request is in this dialect."""
-        if self.prefixes.match(path):
-            return True
-        return self.shared is not None and bool(self.shared.match(path)) and self.speaks(headers)
 
 
 def _frame(body: ErrorBody, lead: bytes = b"data: ", end: bytes = b"\n\n") -> Callable[[GatewayError, str, str], bytes]:
@@ -146,6 +41,7 @@ OPENAI = Dialect(
     prefixes=re.compile(r"/v1(/|$)"),
     error_body=openai_chat.envelope,
     stream_error=_frame(openai_chat.envelope),
+    errors="openai.OpenAIError",
     operations=(
         Operation(
             method="POST",
@@ -153,6 +49,8 @@ OPENAI = Dialect(
             name="chat.completions",
             group="chat",
             act=Act.CHAT,
+            answers="openai.ChatCompletion",
+            produces=(JSON, SSE),
             body=openai_chat.ChatCompletionRequest,
             summary="OpenAI chat completions",
             id_prefix="chatcmpl-",
@@ -170,6 +68,8 @@ OPENAI = Dialect(
             name="images.generations",
             group="images",
             act=Act.IMAGES,
+            answers="openai.OpenAIPictures",
+            produces=(JSON, SSE),
             body=openai_images.GenerationsRequest,
         ),
         *(
@@ -179,6 +79,9 @@ OPENAI = Dialect(
                 name="images.edits",
                 group="images",
                 act=Act.IMAGES,
+                answers="openai.OpenAIPictures | simple.Pictures",
+                produces=(JSON, SSE),
+                errors=("simple.SimpleError",),
                 body=openai_images.EditsRequest,
             )
             for path in ("/v1/images/edits", "/v1/images/edit")
@@ -189,6 +92,7 @@ OPENAI = Dialect(
             name="batches.create",
             group="batches",
             act=Act.CHAT_BATCH,
+            answers="openai.OpenAIBatch",
             body=openai_batches.BatchCreateRequest,
         ),
     ),
@@ -200,6 +104,7 @@ RESPONSES = Dialect(
     prefixes=re.compile(r"/v1/responses(/|$)"),
     error_body=responses.envelope,
     stream_error=responses.last_event,
+    errors="openai.OpenAIError",
     operations=(
         Operation(
             method="POST",
@@ -207,6 +112,8 @@ RESPONSES = Dialect(
             name="responses.create",
             group="chat",
             act=Act.CHAT,
+            answers="responses.OpenAIResponse",
+            produces=(JSON, SSE),
             body=responses.ResponsesRequest,
             id_prefix="resp_",
             read=lambda body, given: responses.read_request(body, given.previous, given.references),
@@ -221,6 +128,7 @@ RESPONSES = Dialect(
             name="responses.input_tokens",
             group="chat",
             act=Act.TOKENS,
+            answers="responses.InputTokens",
             body=responses.TokenCountRequest,
         ),
     ),
@@ -232,6 +140,7 @@ AUDIO = Dialect(
     prefixes=re.compile(r"/v1/audio(/|$)"),
     error_body=openai_audio.envelope,
     stream_error=_frame(openai_audio.envelope),
+    errors="openai.OpenAIError",
     operations=tuple(
         Operation(
             method="POST",
@@ -239,6 +148,8 @@ AUDIO = Dialect(
             name=f"audio.{name}",
             group="chat",
             act=Act.CHAT,
+            answers="openai.Transcript",
+            produces=(JSON, "text/plain", SSE) if name == "transcriptions" else (JSON, "text/plain"),
             body=body,
             summary=summary,
             form=openai_audio.read_form,
@@ -262,6 +173,7 @@ ANTHROPIC = Dialect(
     client_marks=("anthropic-version",),
     error_body=anthropic.envelope,
     stream_error=_frame(anthropic.envelope, b"event: error\ndata: "),
+    errors="anthropic.AnthropicError",
     operations=(
         Operation(
             method="POST",
@@ -269,6 +181,8 @@ ANTHROPIC = Dialect(
             name="messages",
             group="chat",
             act=Act.CHAT,
+            answers="anthropic.AnthropicMessage",
+            produces=(JSON, SSE),
             body=anthropic.MessagesRequest,
             summary="Anthropic messages",
             id_prefix="msg_",
@@ -287,6 +201,7 @@ ANTHROPIC = Dialect(
             name="messages.count_tokens",
             group="chat",
             act=Act.TOKENS,
+            answers="anthropic.MessageTokens",
             body=anthropic.MessageTokensRequest,
             summary="Estimated tokens of an Anthropic messages request",
             read=lambda body, _: anthropic.read_token_count(body),
@@ -329,6 +244,7 @@ def _gemini_operations(prefix: str) -> tuple[Operation, ...]:
             name="gemini.generate",
             group="chat",
             act=Act.CHAT,
+            answers="gemini.GenerateContentResponse",
             body=gemini.GenerateContentRequest,
             summary="Gemini generateContent",
             documented=shown,
@@ -345,6 +261,9 @@ def _gemini_operations(prefix: str) -> tuple[Operation, ...]:
             name="gemini.stream",
             group="chat",
             act=Act.CHAT,
+            answers="gemini.GenerateContentResponses",
+            produces=(JSON, SSE),
+            errors=("gemini.GoogleErrors",),
             body=gemini.GenerateContentRequest,
             summary="Gemini streamGenerateContent: server-sent events with alt=sse, else one JSON array",
             query={"alt": "string"},
@@ -359,6 +278,7 @@ def _gemini_operations(prefix: str) -> tuple[Operation, ...]:
             name="gemini.count_tokens",
             group="chat",
             act=Act.TOKENS,
+            answers="gemini.TokenCount",
             body=gemini.CountTokensRequest,
             summary="Gemini countTokens",
             documented=shown,
@@ -371,6 +291,7 @@ def _gemini_operations(prefix: str) -> tuple[Operation, ...]:
             name="gemini.predict",
             group="chat",
             act=Act.IMAGES,
+            answers="gemini.Predictions",
             body=gemini.PredictRequest,
             documented=shown,
         ),
@@ -386,6 +307,7 @@ GEMINI = Dialect(
     error_body=gemini.envelope,
     error_at=_gemini_error_at,
     stream_error=_frame(gemini.envelope, end=b"\r\n\r\n"),
+    errors="gemini.GoogleError",
     operations=tuple(row for prefix in GEMINI_PREFIXES for row in _gemini_operations(prefix)),
     gen_ai="generate_content",
 )
@@ -396,6 +318,7 @@ INTERACTIONS = Dialect(
     prefixes=re.compile(r"(/gemini)?/v1(beta)?/interactions(/|$)"),
     error_body=interactions.envelope,
     stream_error=interactions.last_event,
+    errors="interactions.InteractionError",
     operations=tuple(
         Operation(
             method="POST",
@@ -403,6 +326,8 @@ INTERACTIONS = Dialect(
             name="interactions.create",
             group="chat",
             act=Act.CHAT,
+            answers="interactions.Interaction",
+            produces=(JSON, SSE),
             body=interactions.InteractionRequest,
             documented=prefix == GEMINI_PREFIXES[0],
             id_prefix=interactions.PREFIX,
@@ -425,6 +350,7 @@ SIMPLE = Dialect(
     ),
     error_body=simple.envelope,
     stream_error=_frame(simple.envelope),
+    errors="simple.SimpleError",
     operations=(
         Operation(
             method="POST",
@@ -432,6 +358,7 @@ SIMPLE = Dialect(
             name="generate",
             group="chat",
             act=Act.CHAT,
+            answers="simple.Generated",
             body=simple.GenerateRequest,
             summary="One prompt, one text",
             read=lambda body, _: simple.read_generate(body),
@@ -443,6 +370,7 @@ SIMPLE = Dialect(
             name="generate-images",
             group="images",
             act=Act.IMAGES,
+            answers="simple.Pictures",
             body=simple.GenerateImagesRequest,
         ),
         Operation(
@@ -451,6 +379,7 @@ SIMPLE = Dialect(
             name="batch.create",
             group="batches",
             act=Act.IMAGE_BATCH,
+            answers="simple.BatchOrdered",
             body=batches.BatchImagesRequest,
         ),
     ),

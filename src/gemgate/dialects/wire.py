@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
@@ -18,6 +18,9 @@ from gemgate.chat import UNKNOWN, Ended
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link, Source
 from gemgate.images import GeneratedImage
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import pictures as shapes
 
 MAX_DEPTH = 200
 """Nesting beyond which a JSON body is refused: far above any real schema, far below the interpreter's limit."""
@@ -449,11 +452,11 @@ def served_by(ended: Iterable[Ended]) -> str:
     return ", ".join(dict.fromkeys(one.served or UNKNOWN for one in ended))
 
 
-def image_facts(image: GeneratedImage) -> dict[str, Any]:
+def image_facts(image: GeneratedImage) -> shapes.PictureFacts:
     """The measured facts of a delivered image (docs/client-contracts.md 8), as they stand beside it in every dialect
     of ours.
     """
-    facts: dict[str, Any] = {
+    facts: shapes.PictureFacts = {
         "width": image.width,
         "height": image.height,
         "bytes": image.nbytes,

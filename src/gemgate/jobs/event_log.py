@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from gemgate.batches import Claim
 from gemgate.chat import ChatRequest, Event
 from gemgate.dialects import table, wire
-from gemgate.dialects.table import ReadContext
+from gemgate.dialects.rows import ReadContext
 from gemgate.errors import StorageDown
 from gemgate.images import ModelPolicy
 from gemgate.jobs import event_json

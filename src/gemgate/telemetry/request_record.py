@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemgate.errors import NO_TEXT, LocalText
 from gemgate.ports.runtime import TelemetryEvent
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes.figures import Timings
 
 MOST = 48
 """Attempts, images or repairs of one request that are kept in detail."""
@@ -207,7 +210,7 @@ class RequestRecord:
             reached = max(reached, min(end, now))
         return max(0.0, now - self.began - theirs)
 
-    def timings(self) -> dict[str, float | None]:
+    def timings(self) -> Timings:
         """Seconds by stage; work of several attempts and images is added up."""
         return {
             "queue": _seconds(sum(attempt.queue + attempt.pace for attempt in self.attempts)),

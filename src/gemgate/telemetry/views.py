@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gemgate.telemetry.explain import explain, without_names
 from gemgate.telemetry.request_record import AttemptRecord, Failure, RequestRecord
 
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import figures as shapes
 
-def to_json(record: RequestRecord) -> dict[str, Any]:
+
+def to_json(record: RequestRecord) -> shapes.RequestRow:
     """A row of the list, for those who may know everything."""
+    return {
+        **_facts(record),
+        "attempts": len(record.attempts),
+        "repairs": len(record.repairs),
+        "pictures": sum(not image.failed for image in record.images),
+    }
+
+
+def _facts(record: RequestRecord) -> shapes.RequestFacts:
     last = record.last
     return {
         "id": record.id,
@@ -23,21 +35,18 @@ def to_json(record: RequestRecord) -> dict[str, Any]:
         "model": {"asked": record.model_asked or None, "id": record.model or None, "served": _served(record)},
         "account": (last.account or None) if last else None,
         "reuse": (last.reuse or None) if last else None,
-        "attempts": len(record.attempts),
         "generations": record.generations,
-        "repairs": len(record.repairs),
-        "pictures": sum(not image.failed for image in record.images),
         "timings": record.timings(),
         "error": _trouble(record.trouble),
     }
 
 
-def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
+def to_json_detailed(record: RequestRecord, *, names: bool) -> shapes.RequestExplained:
     """Everything about a request, and its story. names: whether the asker may know what the accounts are called."""
     visible = record if names else without_names(record)
     prompts = list(dict.fromkeys(attempt.prompt_request for attempt in visible.attempts))
     return {
-        **to_json(visible),
+        **_facts(visible),
         "path": record.path or None,
         "task": record.task or None,
         "abandoned": record.abandoned or None,
@@ -77,7 +86,7 @@ def _after(moment: float, began: float) -> float | None:
     return round(max(0.0, moment - began), 4) if moment else None
 
 
-def _attempt(attempt: AttemptRecord, prompt: int, began: float) -> dict[str, Any]:
+def _attempt(attempt: AttemptRecord, prompt: int, began: float) -> shapes.Attempt:
     return {
         "prompt": prompt,
         "number": attempt.number,
@@ -118,7 +127,7 @@ def _served(record: RequestRecord) -> str | None:
     return next((attempt.served for attempt in reversed(record.attempts) if attempt.served), None)
 
 
-def _trouble(trouble: Failure | None) -> dict[str, str] | None:
+def _trouble(trouble: Failure | None) -> shapes.Trouble | None:
     return (
         {"kind": trouble.kind, "code": trouble.code, "en": trouble.text.en, "zh": trouble.text.zh} if trouble else None
     )

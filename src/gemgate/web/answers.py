@@ -18,7 +18,7 @@ from gemgate.batches import Batch
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, Event
 from gemgate.dialects import image_tasks, wire
-from gemgate.dialects.table import Operation, ReadContext
+from gemgate.dialects.rows import Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import ModelNotFound
 from gemgate.gateway.admission import Admission, charge_of

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,7 +16,6 @@ from starlette.types import ASGIApp, Lifespan
 from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
 from gemgate.settings import Settings
-from gemgate.version import __version__
 from gemgate.web.auth import key_cache
 from gemgate.web.auth.access import Access
 from gemgate.web.context import context_of, node_request
@@ -95,28 +92,7 @@ async def _openapi(request: Request) -> Response:
 
 
 def _document(language: str) -> dict[str, Any]:
+    from gemgate.web.document import openapi_document  # noqa: PLC0415 - for who asks for it, see `document`
+
     document = openapi_document()
     return in_chinese(document) if language.lower().startswith("zh") else document
-
-
-@cache
-def openapi_document() -> dict[str, Any]:
-    """OpenAPI 3.1 of all routes, with the wire models of the dialects as components."""
-    from fastapi import APIRouter  # noqa: PLC0415 - serves nothing here, see `Router`
-    from fastapi.openapi.utils import get_openapi  # noqa: PLC0415
-
-    described = APIRouter()
-    entries = [entry for router in node_routers() for entry in router.routes]
-    for entry in entries:
-        route = entry.route
-        described.add_api_route(
-            route.path, route.endpoint, methods=list(route.methods or ()), name=route.name, **entry.arguments
-        )
-    document = get_openapi(title="gemgate", version=__version__, routes=described.routes)
-    bodies = sorted({entry.spec.body for entry in entries if entry.spec.body}, key=lambda body: body.__name__)
-    _, schemas = models_json_schema(
-        [(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}"
-    )
-    components = document.setdefault("components", {}).setdefault("schemas", {})
-    components.update(schemas.get("$defs", {}))
-    return document

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from gemgate.chat import Began, ChatRequest, Ended, Event, Fold, Reply, Usage, fold
 from gemgate.dialects import table
-from gemgate.dialects.table import Act, Operation, ReadContext
+from gemgate.dialects.rows import Act, Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta, served_by
 from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused

@@ -8,12 +8,12 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gemgate.dialects import table
-from gemgate.dialects.table import ErrorBody
+from gemgate.dialects.rows import Dialect, ErrorBody
 from gemgate.dialects.wire import LONG_WAIT, dumps
 from gemgate.errors import GatewayError
 
 
-def _dialect(connection: HTTPConnection) -> table.Dialect:
+def _dialect(connection: HTTPConnection) -> Dialect:
     return table.dialect_at(connection.url.path, connection.headers)
 
 

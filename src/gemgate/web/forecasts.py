@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import LocalText
 from gemgate.policy.capacity import Bound, Forecast, Unknown
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import simple as shapes
 
 BOUNDS: Final[dict[Bound, LocalText]] = {
     "window": LocalText("Google's usage windows of the accounts", "账号的 Google 用量窗口"),
@@ -29,7 +32,7 @@ UNKNOWN: Final[dict[Unknown, LocalText]] = {
 }
 
 
-def told(forecast: Forecast, now: float, language: str) -> dict[str, Any]:
+def told(forecast: Forecast, now: float, language: str) -> shapes.Forecast:
     """The fields of a forecast: `ready_at` and `eta_seconds` null where that is not known, or beyond two weeks."""
     zh = language.lower().startswith("zh")
     ready = forecast.ready_at

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
@@ -28,6 +28,9 @@ from gemgate.dialects.anthropic.messages import SEARCH_ID
 from gemgate.dialects.wire import EVENTS, MarkdownJoiner, ResponseMeta, pieces, rfc3339, served_by, sse, status_of
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.findings import Findings, WebSource
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import anthropic as shapes
 
 SIGNATURE = "gemgate"
 """Clients keep a signature beside every thinking block and source and send it back; ours proves nothing and is never
@@ -92,7 +95,7 @@ def _content(reply: Reply, meta: ResponseMeta, *, searches: bool) -> list[dict[s
     return blocks
 
 
-def _citation(source: WebSource) -> dict[str, Any]:
+def _citation(source: WebSource) -> shapes.AnthropicCitation:
     """A source of the text. `cited_text` is the page's summary as Google tells it; for the words that lean on it the
     dialect has no field.
     """
@@ -149,7 +152,7 @@ def their_id(call_id: str) -> str:
     return "toolu_" + call_id.removeprefix("call_") if call_id.startswith("call_") else call_id
 
 
-def write_usage(usage: Usage) -> dict[str, Any]:
+def write_usage(usage: Usage) -> shapes.MessageUsage:
     """The usage object; `estimated` says that Google names no counts."""
     return {
         "input_tokens": usage.prompt_tokens,
@@ -278,11 +281,11 @@ def _too_long(error: GatewayError) -> str:
     return f"prompt is too long: {tokens} tokens > {most} maximum. "
 
 
-def write_token_count(tokens: int) -> dict[str, Any]:
+def write_token_count(tokens: int) -> shapes.MessageTokens:
     return {"input_tokens": tokens}
 
 
-def model_object(card: ModelCard, created: int = 1_700_000_000) -> dict[str, Any]:
+def model_object(card: ModelCard, created: int = 1_700_000_000) -> shapes.AnthropicModel:
     """One model, as GET /v1/models/{id} answers it; `lifecycle` is required since SDK 2."""
     return {
         "type": "model",
@@ -295,7 +298,7 @@ def model_object(card: ModelCard, created: int = 1_700_000_000) -> dict[str, Any
 
 def model_listing(
     cards: list[ModelCard], *, limit: int = 20, after_id: str | None = None, before_id: str | None = None
-) -> dict[str, Any]:
+) -> shapes.AnthropicModels:
     """One page of GET /v1/models; BadRequest for an unknown cursor."""
     ids = [card.id for card in cards]
     for cursor, name in ((after_id, "after_id"), (before_id, "before_id")):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
@@ -32,6 +32,9 @@ from gemgate.dialects.gemini.contents import RUN_ID
 from gemgate.dialects.wire import EVENTS, Base64, MarkdownJoiner, ResponseMeta, dumps, served_by, status_of
 from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
 from gemgate.findings import NOTHING_FOUND, Findings, Media
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import gemini as shapes
 
 _REASONS = {
     "stop": "STOP",
@@ -138,9 +141,9 @@ def _identity(meta: ResponseMeta, served: str = "") -> dict[str, Any]:
     return {**({"modelVersion": served} if served else {}), "responseId": meta.id}
 
 
-def write_usage(usage: Usage) -> dict[str, Any]:
+def write_usage(usage: Usage) -> shapes.UsageMetadata:
     """The usageMetadata object; `estimated` says that the web app names no counts."""
-    counts: dict[str, Any] = {
+    counts: shapes.UsageMetadata = {
         "promptTokenCount": usage.prompt_tokens,
         "candidatesTokenCount": usage.completion_tokens,
         "totalTokenCount": usage.total_tokens,
@@ -311,7 +314,7 @@ def array_envelope(error: GatewayError, language: str, request_id: str) -> tuple
     return status, [body]
 
 
-def write_token_count(tokens: int) -> dict[str, Any]:
+def write_token_count(tokens: int) -> shapes.TokenCount:
     return {"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}
 
 
@@ -319,7 +322,7 @@ INPUT_LIMIT, OUTPUT_LIMIT = 1_048_576, 65_536
 """What Google publishes for the models; the web app itself names no limits."""
 
 
-def model_object(card: ModelCard) -> dict[str, Any]:
+def model_object(card: ModelCard) -> shapes.GoogleModel:
     """One model, as GET models/{id} answers it."""
     return {
         "name": f"models/{card.id}",

@@ -6,12 +6,15 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemgate.dialects.gemini.answer import page_of
 from gemgate.dialects.gemini.contents import Wire
 from gemgate.dialects.wire import rfc3339
 from gemgate.files import StoredFile
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import gemini as shapes
 
 FAR_AWAY = 4_102_444_800
 """2100-01-01: the expiration of a file that is kept for ever; the SDK wants a date."""
@@ -49,7 +52,7 @@ def read_upload(
     return UploadStart(name, (header_type or file.mime_type or "").lower(), size)
 
 
-def write_file(file: StoredFile, base_url: str, version: str) -> dict[str, Any]:
+def write_file(file: StoredFile, base_url: str, version: str) -> shapes.GoogleFile:
     """A file object; its uri is what `fileData.fileUri` takes back. `base_url` ends before `/v1beta`."""
     expires = file.expires_at or FAR_AWAY
     name = f"files/{file.id.removeprefix('file-')}"
@@ -76,7 +79,7 @@ def _sha256(text: str) -> str:
         return ""
 
 
-def write_uploaded(file: StoredFile, base_url: str, version: str) -> dict[str, Any]:
+def write_uploaded(file: StoredFile, base_url: str, version: str) -> shapes.UploadAnswer:
     """The answer to the last piece of an upload."""
     return {"file": write_file(file, base_url, version)}
 

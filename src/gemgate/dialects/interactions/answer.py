@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemgate.chat import Ended, Found, ImageGenerated, Reply, TextDelta, ThoughtDelta, ToolCall, ToolCalled, Usage
 from gemgate.dialects.gemini.answer import envelope as rpc_envelope
@@ -14,6 +14,9 @@ from gemgate.dialects.wire import Base64, ResponseMeta, image_facts, image_link,
 from gemgate.errors import GatewayError
 from gemgate.findings import Findings, Media, attributed
 from gemgate.images import GeneratedImage
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import interactions as shapes
 
 Step = dict[str, Any]
 Content = dict[str, Any]
@@ -76,7 +79,7 @@ def status_of_end(ended: Ended) -> str:
     return "incomplete" if ended.reason in ("length", "content_filter") else "completed"
 
 
-def write_usage(usage: Usage) -> dict[str, Any]:
+def write_usage(usage: Usage) -> shapes.InteractionUsage:
     """The usage object; `estimated` says that the web app names no counts."""
     return {
         "total_input_tokens": usage.prompt_tokens,

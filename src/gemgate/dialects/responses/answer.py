@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemgate.chat import (
     Ended,
@@ -33,6 +33,9 @@ from gemgate.errors import GatewayError
 from gemgate.findings import Findings, attributed
 from gemgate.images import GeneratedImage
 
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import responses as shapes
+
 Item = dict[str, Any]
 
 
@@ -52,7 +55,7 @@ def write(reply: Reply, meta: ResponseMeta, body: ResponsesRequest, model: str) 
     return finished(response_object(meta, body, model), items, reply.ended)
 
 
-def citations_of(found: Findings, before: Sequence[Item], text: str) -> list[dict[str, Any]]:
+def citations_of(found: Findings, before: Sequence[Item], text: str) -> list[shapes.UrlCitation]:
     """The annotations of `text`, the newest of the answer: `before` are the items in front of it, which have the rest
     of what is cited. What leans on words in those stands empty at the end.
     """
@@ -173,7 +176,7 @@ def finished(response: dict[str, Any], items: list[Item], ended: Ended) -> dict[
     }
 
 
-def usage(usage: Usage) -> dict[str, Any]:
+def usage(usage: Usage) -> shapes.ResponseUsage:
     """The usage object; `estimated` says that Google names no counts."""
     return {
         "input_tokens": usage.prompt_tokens,
@@ -207,7 +210,7 @@ def message_item(
     index: int,
     meta: ResponseMeta,
     status: str = "completed",
-    notes: Sequence[dict[str, Any]] = (),
+    notes: Sequence[shapes.UrlCitation] = (),
 ) -> Item:
     return {
         "id": item_id("msg", index, meta),
@@ -218,7 +221,7 @@ def message_item(
     }
 
 
-def text_part(text: str, notes: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+def text_part(text: str, notes: Sequence[shapes.UrlCitation] = ()) -> shapes.OutputText:
     return {"type": "output_text", "text": text, "annotations": list(notes), "logprobs": []}
 
 
@@ -293,11 +296,11 @@ def message_of_item(item: Item) -> Message | None:
     return conversation.said[0] if conversation.said else None
 
 
-def write_token_count(tokens: int) -> dict[str, Any]:
+def write_token_count(tokens: int) -> shapes.InputTokens:
     return {"object": "response.input_tokens", "input_tokens": tokens}
 
 
-def write_deleted(response_id: str) -> dict[str, Any]:
+def write_deleted(response_id: str) -> shapes.DeletedResponse:
     return {"id": response_id, "object": "response", "deleted": True}
 
 

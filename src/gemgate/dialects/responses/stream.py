@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gemgate.chat import Began, Ended, Event, Found, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled
 from gemgate.dialects.responses import answer
@@ -13,6 +13,9 @@ from gemgate.dialects.wire import EVENTS, ResponseMeta, image_markdown, pieces, 
 from gemgate.errors import GatewayError
 from gemgate.findings import Findings
 from gemgate.images import GeneratedImage
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes.responses import UrlCitation
 
 
 class EventWriter:
@@ -35,7 +38,7 @@ class EventWriter:
         self._items: list[answer.Item] = []
         self._open: type[TextDelta] | type[ThoughtDelta] | None = None
         self._pieces: list[str] = []
-        self._notes: list[dict[str, Any]] = []
+        self._notes: list[UrlCitation] = []
         self.snapshot = answer.response_object(meta, body, model)
 
     def queued(self) -> bytes:

@@ -21,7 +21,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from gemgate.caller import NO_BUDGET, Caller
-from gemgate.dialects.table import Group
+from gemgate.dialects.rows import Group
 from gemgate.errors import Forbidden, Unauthorized
 from gemgate.ports.keys import ClientKey, KeyStore, PageSession
 from gemgate.ports.runtime import Clock

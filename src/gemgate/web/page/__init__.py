@@ -23,7 +23,7 @@ assets = Assets(Path(__file__).parent / "static")
 FOREVER = "public, max-age=31536000, immutable"
 
 
-@operation(router, "GET", "/", "page", group="any", level="open", produces="text/html", documented=False)
+@operation(router, "GET", "/", "page", group="any", level="open", produces=("text/html",), documented=False)
 async def index(context: RequestContext) -> Response:
     """The page. It holds no secret and nothing of the service: all that is asked for, with a key or a session."""
     if not assets.ready:
@@ -33,7 +33,7 @@ async def index(context: RequestContext) -> Response:
     return _answer(context.request, asset, headers)
 
 
-@operation(router, "GET", "/docs", "page.docs", group="any", level="open", produces="text/html", documented=False)
+@operation(router, "GET", "/docs", "page.docs", group="any", level="open", produces=("text/html",), documented=False)
 async def docs(context: RequestContext) -> Response:
     """The API reference: a place of the page. The address is relative, for a page below a path of a proxy's."""
     up = "../" if context.request.scope.get(paths.SEEN, "").endswith("/") else "./"

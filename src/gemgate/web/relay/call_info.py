@@ -18,7 +18,7 @@ from gemgate.accounts import AccountModel
 from gemgate.catalog import NO_ALIASES, Aliases, ModelCard
 from gemgate.chat import ChatRequest, File, Image, Part, ToolResult
 from gemgate.dialects import wire
-from gemgate.dialects.table import Act, ReadContext
+from gemgate.dialects.rows import Act, ReadContext
 from gemgate.errors import GatewayError, ModelNotFound
 from gemgate.files import Stored
 from gemgate.fleet.affinity import AffinityKeys

@@ -5,7 +5,7 @@ What an operator says is written to the registry, so that every gateway obeys, a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 from starlette.responses import Response
@@ -19,6 +19,9 @@ from gemgate.web.context import FrontContext, RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
 
 router = Router()
 
@@ -43,6 +46,7 @@ class WeightRequest(wire.Body):
     "/api/nodes",
     "nodes.list",
     group="any",
+    answers="operating.Nodes",
     level="admin",
     summary="The nodes of the fleet and how they are",
 )
@@ -55,7 +59,8 @@ async def listing(context: RequestContext) -> Response:
 
 
 @operation(
-    router, "POST", "/api/nodes/{name}/drain", "nodes.drain", group="any", level="admin", body=DrainRequest,
+    router, "POST", "/api/nodes/{name}/drain", "nodes.drain", group="any", level="admin",
+    body=DrainRequest, answers="operating.NodeState",
     summary="Let a node finish what it does and take nothing new; or take that back",
 )  # fmt: skip
 async def drain(context: RequestContext) -> Response:
@@ -68,7 +73,8 @@ async def drain(context: RequestContext) -> Response:
 
 
 @operation(
-    router, "POST", "/api/nodes/{name}/weight", "nodes.weight", group="any", level="admin", body=WeightRequest,
+    router, "POST", "/api/nodes/{name}/weight", "nodes.weight", group="any", level="admin",
+    body=WeightRequest, answers="operating.NodeState",
     summary="Set a node's share of the calls",
 )  # fmt: skip
 async def weigh(context: RequestContext) -> Response:
@@ -86,6 +92,7 @@ async def weigh(context: RequestContext) -> Response:
     "/api/nodes/{name}",
     "nodes.remove",
     group="any",
+    answers="operating.RemovedNode",
     level="admin",
     summary="Forget a node that is gone",
 )
@@ -127,7 +134,7 @@ async def _shown(fleet: Fleet, name: str) -> Response:
     return json_response(node_of(fleet.node(name)))
 
 
-def node_of(one: NodeView) -> dict[str, Any]:
+def node_of(one: NodeView) -> shapes.NodeState:
     """A node as the page and the API show it."""
     node, report = one.node, one.node.report
     return {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from starlette.routing import compile_path
 
-from gemgate.dialects.table import Act, Group, Operation
+from gemgate.dialects.rows import Act, Group, Operation
 from gemgate.web.auth.forwarded_caller import Level
 from gemgate.web.operation import OperationSpec
 from gemgate.web.routes import all_operations

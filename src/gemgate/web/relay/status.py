@@ -82,7 +82,7 @@ def _unable(fleet: Fleet, language: str) -> list[str]:
     "metrics",
     group="any",
     level="admin",
-    produces="text/plain",
+    produces=("text/plain",),
     summary="Prometheus figures",
 )
 async def metrics(context: RequestContext) -> Response:

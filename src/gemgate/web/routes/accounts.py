@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from starlette.requests import Request
@@ -20,6 +20,9 @@ from gemgate.web.context import NodeContext, RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with, whole_number
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import accounts as shapes
 
 router = Router()
 
@@ -51,7 +54,7 @@ class ResetRequest(wire.Body):
     capability: Capability | None = None
 
 
-def account_of(account: Account, account_registry: AccountRegistry, now: float, language: str) -> dict[str, Any]:
+def account_of(account: Account, account_registry: AccountRegistry, now: float, language: str) -> shapes.Account:
     """An account as the page and the API show it: its word, its countdowns, its lanes. Never a cookie."""
     status = account.status()
     zh = language.startswith("zh")
@@ -118,7 +121,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
     }
 
 
-def usage_of(account: Account, now: float) -> dict[str, Any]:
+def usage_of(account: Account, now: float) -> shapes.AccountUsageFacts:
     """What Google says is left of the account: its plan, every window, and which one binds, by capability."""
     usage = account.usage
     standing = {capability: one for capability in CAPABILITIES if (one := usage.binding([capability], now))}
@@ -133,7 +136,7 @@ def usage_of(account: Account, now: float) -> dict[str, Any]:
     }
 
 
-def _window(account: Account, window: UsageWindow) -> dict[str, Any]:
+def _window(account: Account, window: UsageWindow) -> shapes.AccountWindow:
     model = next((one.name for one in account.models if one.id == window.model), window.model)
     return {
         "window": window.name,
@@ -145,7 +148,7 @@ def _window(account: Account, window: UsageWindow) -> dict[str, Any]:
     }
 
 
-def _standing(one: Standing) -> dict[str, Any]:
+def _standing(one: Standing) -> shapes.WindowLeft:
     return {"window": one.window.name, "left": round(one.left, 3), "resets_at": one.window.resets_at}
 
 
@@ -165,7 +168,7 @@ def _imported(context: RequestContext, cookies: Cookies) -> str:
     return binding.imported(cookies.bound, asking)[context.caller.language.startswith("zh")]
 
 
-def reads_of(account: Account) -> dict[str, Any]:
+def reads_of(account: Account) -> shapes.AccountReads:
     """How much of a prompt the account reads, in UTF-8 bytes (None = any number), and how that is known."""
     walls, measured = account.walls, account.measured
     return {
@@ -185,7 +188,14 @@ def _shown(context: NodeContext, account: Account, notice: str = "") -> Response
 
 
 @operation(
-    router, "GET", "/api/accounts", "accounts.list", group="any", level="admin", summary="All accounts and how they are"
+    router,
+    "GET",
+    "/api/accounts",
+    "accounts.list",
+    group="any",
+    answers="accounts.Accounts",
+    level="admin",
+    summary="All accounts and how they are",
 )
 async def listing(context: NodeContext) -> Response:
     service = context.service
@@ -200,6 +210,7 @@ async def listing(context: NodeContext) -> Response:
     "/api/accounts",
     "accounts.add",
     group="any",
+    answers="accounts.Account",
     level="admin",
     body=AccountRequest,
     summary="Add an account",
@@ -234,6 +245,7 @@ async def add(context: NodeContext) -> Response:
     "/api/accounts/{name}",
     "accounts.get",
     group="any",
+    answers="accounts.AccountAndAudit",
     level="admin",
     summary="One account and its audit",
 )
@@ -242,10 +254,8 @@ async def one(context: NodeContext) -> Response:
     account = service.account_registry.account(context.request.path_params["name"])
     shown = account_of(account, service.account_registry, service.clock.now(), context.caller.language)
     lines = await service.account_registry.store.audit_lines(account.name, limit=50)
-    shown["audit"] = [
-        {"at": line.at, "actor": line.actor, "action": line.action, "detail": line.detail} for line in lines
-    ]
-    return json_response(shown)
+    audit = [{"at": line.at, "actor": line.actor, "action": line.action, "detail": line.detail} for line in lines]
+    return json_response({**shown, "audit": audit})
 
 
 def _with_cookies(body: AccountRequest) -> tuple[AccountRequest, Cookies | None]:
@@ -265,6 +275,7 @@ MOST_HOURS = 35 * 24
     "/api/accounts/{name}/usage",
     "accounts.usage",
     group="any",
+    answers="accounts.AccountUsage",
     level="admin",
     query={"hours": "integer"},
     summary="How Google's usage windows of an account went over the last hours",
@@ -280,7 +291,14 @@ async def usage(context: NodeContext) -> Response:
 
 
 @operation(
-    router, "DELETE", "/api/accounts/{name}", "accounts.remove", group="any", level="admin", summary="Forget an account"
+    router,
+    "DELETE",
+    "/api/accounts/{name}",
+    "accounts.remove",
+    group="any",
+    answers="accounts.RemovedAccount",
+    level="admin",
+    summary="Forget an account",
 )
 async def remove(context: NodeContext) -> Response:
     name = context.request.path_params["name"]
@@ -295,6 +313,7 @@ async def remove(context: NodeContext) -> Response:
     "/api/accounts/{name}/measure",
     "accounts.measure",
     group="any",
+    answers="accounts.Account",
     level="admin",
     summary="Find out with at most six prompts how much of a prompt an account reads, and remember it",
 )
@@ -309,6 +328,7 @@ async def measure(context: NodeContext) -> Response:
     "/api/accounts/{name}/{action}",
     "accounts.act",
     group="any",
+    answers="accounts.Account",
     level="admin",
     body=ResetRequest,
     summary="test, refresh, pause, resume or reset an account",
@@ -333,6 +353,7 @@ async def _capability(request: Request) -> Capability | None:
     "/api/cookies",
     "cookies.put",
     group="any",
+    answers="simple.CookiesTaken",
     level="admin",
     body=simple.CookiesRequest,
     summary="New cookies, taken at once; the old ones stay until these are proven",
@@ -355,6 +376,7 @@ async def put_cookies(context: NodeContext) -> Response:
     "/api/cookies/status",
     "cookies.status",
     group="any",
+    answers="simple.CookieState",
     level="admin",
     summary="Whether the cookies are good",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 from starlette.responses import Response
@@ -18,6 +18,9 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
 
 router = Router()
 
@@ -37,6 +40,7 @@ class ChannelRequest(wire.Body):
     "/api/alerts",
     "alerts.list",
     group="any",
+    answers="operating.Alerts",
     level="admin",
     summary="Channels of alerts, and what was told",
 )
@@ -76,6 +80,7 @@ async def listing(context: NodeContext) -> Response:
     "/api/alerts",
     "alerts.add",
     group="any",
+    answers="operating.AlertChannel",
     level="admin",
     body=ChannelRequest,
     success=201,
@@ -98,6 +103,7 @@ async def add(context: NodeContext) -> Response:
     "/api/alerts/{channel_id}/test",
     "alerts.test",
     group="any",
+    answers="operating.AlertTest",
     level="admin",
     summary="Send a test to a channel",
 )
@@ -113,6 +119,7 @@ async def test(context: NodeContext) -> Response:
     "/api/alerts/{channel_id}",
     "alerts.remove",
     group="any",
+    answers="operating.RemovedAlert",
     level="admin",
     summary="Forget a channel of alerts",
 )
@@ -154,7 +161,7 @@ def _setting(channel_id: str) -> str:
     return channel_id.partition(":")[0]
 
 
-def _shown(channel: AlertChannel) -> dict[str, Any]:
+def _shown(channel: AlertChannel) -> shapes.AlertChannel:
     return {
         "id": channel.id,
         "kind": channel.kind,

@@ -12,6 +12,7 @@ from gemgate.batches import Batch, Task
 from gemgate.caller import Caller
 from gemgate.dialects import prompt_files, simple_batches, wire
 from gemgate.dialects.prompt_files import PromptFile
+from gemgate.dialects.rows import SSE
 from gemgate.dialects.simple_batches import BatchOrder, BatchStatus, BatchView, TaskError, TaskResult
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, NotFound
@@ -63,7 +64,13 @@ PREVIEWED = 500
 
 
 @operation(
-    router, "POST", "/v1/batch/images/preview", "batch.preview", group="batches", body=simple_batches.BatchImagesRequest
+    router,
+    "POST",
+    "/v1/batch/images/preview",
+    "batch.preview",
+    group="batches",
+    answers="simple.BatchPreview",
+    body=simple_batches.BatchImagesRequest,
 )
 async def preview(context: NodeContext) -> Response:
     """What a file of prompts (text, CSV, JSONL) would order, and which lines would be refused; nothing is ordered."""
@@ -96,7 +103,15 @@ def _read(body: bytes, kind: str, wishes: Mapping[str, str]) -> BatchOrder:
     return simple_batches.read_batch(wire.read(simple_batches.BatchImagesRequest, given))
 
 
-@operation(router, "GET", "/v1/batch", "batch.list", group="batches", query={"limit": "integer", "after": "string"})
+@operation(
+    router,
+    "GET",
+    "/v1/batch",
+    "batch.list",
+    group="batches",
+    answers="simple.BatchRows",
+    query={"limit": "integer", "after": "string"},
+)
 async def listing(context: NodeContext) -> Response:
     """The caller's batches, newest first; an admin's are everybody's, with their `key` and whether they are `own`."""
     limit = whole_number(context.request, "limit", 50, least=1, most=500)
@@ -115,6 +130,7 @@ async def listing(context: NodeContext) -> Response:
     "/v1/batch/{batch_id}/status",
     "batch.status",
     group="batches",
+    answers="simple.BatchState",
     query={"limit": "integer", "offset": "integer"},
 )
 async def status(context: NodeContext) -> Response:
@@ -167,9 +183,10 @@ def _action_route(verb: str, summary: str, action: Callable[[Jobs, Batch], Await
         state = await _told(jobs, batch, context.caller)
         return json_response(simple_batches.write_status(state, context.meta("")))
 
-    operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", group="batches", summary=summary)(
-        steer
-    )
+    operation(
+        router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}",
+        group="batches", answers="simple.BatchState", summary=summary,
+    )(steer)  # fmt: skip
 
 
 _action_route("cancel", "Give a batch up: what is made stays", lambda jobs, batch: jobs.change(batch, "cancelled"))
@@ -185,7 +202,7 @@ _action_route("retry", "Queue what failed or was cancelled once more", lambda jo
     "batch.events",
     group="batches",
     query={"after": "integer"},
-    produces="text/event-stream",
+    produces=(SSE,),
 )
 async def events(context: NodeContext) -> Response:
     """Live progress: `status`, `result` and `failure` events until the batch has ended.
@@ -232,7 +249,7 @@ def _event(jobs: Jobs, task: Task, meta: ResponseMeta, caller: Caller) -> bytes:
 
 
 @operation(
-    router, "GET", "/v1/batch/{batch_id}/archive", "batch.archive", group="batches", produces="application/zip",
+    router, "GET", "/v1/batch/{batch_id}/archive", "batch.archive", group="batches", produces=("application/zip",),
     summary="The pictures made so far as a ZIP, with manifest.json and manifest.csv",
 )  # fmt: skip
 async def zipped(context: NodeContext) -> Response:
@@ -281,7 +298,7 @@ def _state(batch: Batch) -> BatchView:
 async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchView:
     """With when it will be over, and what it waits for."""
     planned, waiting = await jobs.planner.of_batch(batch), jobs.waiting_for(batch, caller.language)
-    ready = forecasts.told(planned, jobs.clock.now(), caller.language) if planned else {}
+    ready: Mapping[str, Any] = forecasts.told(planned, jobs.clock.now(), caller.language) if planned else {}
     return replace(_state(batch), forecast=ready, waiting_for=waiting)
 
 

@@ -22,7 +22,7 @@ _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
 @operation(
-    router, "GET", "/v1/capacity", "batch.capacity", group="batches",
+    router, "GET", "/v1/capacity", "batch.capacity", group="batches", answers="simple.Capacity",
     query={"images": "integer", "by": "string", "priority": "integer", "concurrency": "integer"},
     summary="When so many pictures would be done if they were ordered now, and how many by a time",
 )  # fmt: skip

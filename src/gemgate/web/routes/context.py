@@ -42,6 +42,7 @@ class ContextPlanRequest(wire.Echo):
     "/v1/context/plan",
     "context.plan",
     group="any",
+    answers="simple.ContextPlan",
     body=ContextPlanRequest,
     query={"dialect": "string", "model": "string"},
     summary="How a call would be sent: inline or as files, its bytes, what the account reads",

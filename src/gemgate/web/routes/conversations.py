@@ -17,7 +17,13 @@ router = Router()
 
 
 @operation(
-    router, "GET", "/conversations", "conversations", group="any", query={"limit": "integer", "offset": "integer"}
+    router,
+    "GET",
+    "/conversations",
+    "conversations",
+    group="any",
+    answers="simple.Conversations",
+    query={"limit": "integer", "offset": "integer"},
 )
 async def listing(context: NodeContext) -> Response:
     """The caller's stored conversations, newest first"""
@@ -29,7 +35,14 @@ async def listing(context: NodeContext) -> Response:
     return json_response(simple.write_conversations(entries, total))
 
 
-@operation(router, "GET", "/conversations/{conversation_id}", "conversations.get", group="any")
+@operation(
+    router,
+    "GET",
+    "/conversations/{conversation_id}",
+    "conversations.get",
+    group="any",
+    answers="simple.ConversationState",
+)
 async def get(context: NodeContext) -> Response:
     """What is known of one conversation"""
     found = await _owned(context)
@@ -44,7 +57,9 @@ async def get(context: NodeContext) -> Response:
     return json_response(simple.write_conversation(found.id, {k: v for k, v in facts.items() if v is not None}))
 
 
-@operation(router, "DELETE", "/conversations/{conversation_id}", "conversations.delete", group="any")
+@operation(
+    router, "DELETE", "/conversations/{conversation_id}", "conversations.delete", group="any", answers="simple.Done"
+)
 async def delete(context: NodeContext) -> Response:
     """Forget one conversation, here and in the account's own history"""
     found = await _owned(context)

@@ -22,7 +22,7 @@ LARGE = 4_000_000
 """Files beyond this many bytes are sent piece by piece."""
 
 
-@operation(router, "POST", "/v1/files", "files.create", group="files", produces="application/json")
+@operation(router, "POST", "/v1/files", "files.create", group="files", answers="openai.OpenAIFile")
 async def create(context: NodeContext) -> Response:
     """Upload a file for chats, edits and batches."""
     form = await read_form(context.request, context.service.settings.max_body_bytes)
@@ -36,6 +36,7 @@ async def create(context: NodeContext) -> Response:
     "/v1/files",
     "files.list",
     group="files",
+    answers="openai.OpenAIFiles | gemini.GoogleFiles",
     query={"after": "string", "limit": "integer", "order": "string", "purpose": "string"},
 )
 async def listing(context: NodeContext) -> Response:
@@ -55,7 +56,9 @@ async def listing(context: NodeContext) -> Response:
     return json_response(page)
 
 
-@operation(router, "GET", "/v1/files/{file_id}", "files.get", group="files")
+@operation(
+    router, "GET", "/v1/files/{file_id}", "files.get", group="files", answers="openai.OpenAIFile | gemini.GoogleFile"
+)
 async def one(context: NodeContext) -> Response:
     """What is known of one file."""
     if speaks_google(context.request):
@@ -64,9 +67,7 @@ async def one(context: NodeContext) -> Response:
     return json_response(openai_files.file_object(file))
 
 
-@operation(
-    router, "GET", "/v1/files/{file_id}/content", "files.content", group="files", produces="application/octet-stream"
-)
+@operation(router, "GET", "/v1/files/{file_id}/content", "files.content", group="files", produces=("*/*",))
 async def content(context: NodeContext) -> Response:
     """The bytes of one file."""
     file = await owned(context, context.request.path_params["file_id"], context.caller.tenant)
@@ -85,7 +86,14 @@ async def content(context: NodeContext) -> Response:
     return StreamingResponse(context.service.files.chunks(file), headers=headers, media_type=kind)
 
 
-@operation(router, "DELETE", "/v1/files/{file_id}", "files.delete", group="files")
+@operation(
+    router,
+    "DELETE",
+    "/v1/files/{file_id}",
+    "files.delete",
+    group="files",
+    answers="openai.DeletedFile | gemini.Nothing",
+)
 async def delete(context: NodeContext) -> Response:
     """Forget one file."""
     if speaks_google(context.request):
@@ -95,7 +103,7 @@ async def delete(context: NodeContext) -> Response:
     return json_response(openai_files.write_deleted(file.id))
 
 
-@operation(router, "POST", "/upload", "upload", group="files")
+@operation(router, "POST", "/upload", "upload", group="files", answers="simple.Uploaded")
 async def upload(context: NodeContext) -> Response:
     """Upload files under the key `files`; the answer's handles go into the chat field `files`."""
     form = await read_form(context.request, context.service.settings.max_body_bytes)

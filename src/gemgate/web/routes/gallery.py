@@ -6,7 +6,7 @@ could read its database. A key sees its own.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -20,9 +20,12 @@ from gemgate.jobs.batches import scope
 from gemgate.ports.gallery import GalleryImage, ImageSearch
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
-from gemgate.web.operation import Router, operation
+from gemgate.web.operation import PICTURES, Router, operation
 from gemgate.web.request_body import whole_number
 from gemgate.web.routes.archive import chosen
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
 
 router = Router()
 
@@ -46,7 +49,9 @@ MOST_IN_ZIP = 250
 """Pictures: as many ids as an address has room for."""
 
 
-@operation(router, "GET", "/api/gallery", "images.gallery", group="images", query=QUERY)
+@operation(
+    router, "GET", "/api/gallery", "images.gallery", group="images", answers="operating.GalleryPage", query=QUERY
+)
 async def listing(context: NodeContext) -> Response:
     """Delivered pictures, newest first; an admin's are those of all keys, or of one: `?key=NAME`.
 
@@ -89,7 +94,7 @@ def _search(request: Request) -> ImageSearch:
 
 @operation(
     router, "GET", "/api/gallery/archive", "images.gallery.archive", group="images", query={"ids": "string"},
-    produces="application/zip", summary="Chosen pictures as a ZIP",
+    produces=("application/zip",), summary="Chosen pictures as a ZIP",
 )  # fmt: skip
 async def zipped(context: NodeContext) -> Response:
     """`ids`: of the pictures, with commas between; one that is not there is refused before anything is sent."""
@@ -101,20 +106,23 @@ async def zipped(context: NodeContext) -> Response:
     return StreamingResponse(chosen(context.service.blobs, images), headers=headers, media_type="application/zip")
 
 
-@operation(router, "GET", "/api/gallery/{id}", "images.gallery.get", group="images")
+@operation(
+    router, "GET", "/api/gallery/{id}", "images.gallery.get", group="images", answers="operating.GalleryPictureWithKin"
+)
 async def one(context: NodeContext) -> Response:
     """One picture, what it was made from and what was made from it."""
     image = await _image(context, context.request.path_params["id"])
     gallery, tenant = context.service.gallery, scope(context.caller)
     parents = await gallery.with_bytes(image.references, tenant) if image.references else ()
     children = await gallery.made_from(image.image.sha256, tenant)
-    shown = entry(context, image)
-    shown["made_from"] = [entry(context, parent) for parent in parents]
-    shown["made_into"] = [entry(context, child) for child in children]
-    return json_response(shown)
+    kin = {
+        "made_from": [entry(context, parent) for parent in parents],
+        "made_into": [entry(context, child) for child in children],
+    }
+    return json_response({**entry(context, image), **kin})
 
 
-@operation(router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", group="images", produces=MIME)
+@operation(router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", group="images", produces=(MIME,))
 async def thumb(context: NodeContext) -> Response:
     """A preview of at most 320 pixels each way."""
     image = await _image(context, context.request.path_params["id"])
@@ -124,7 +132,7 @@ async def thumb(context: NodeContext) -> Response:
     return Response(await context.service.thumbnails.get(image), headers=headers, media_type=MIME)
 
 
-@operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", group="images", produces="image/*")
+@operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", group="images", produces=PICTURES)
 async def file(context: NodeContext) -> Response:
     """The picture itself; with `?download=1` to be saved."""
     image = await _image(context, context.request.path_params["id"])
@@ -138,7 +146,9 @@ async def file(context: NodeContext) -> Response:
     return Response(blob.data, headers=headers, media_type=image.image.mime)
 
 
-@operation(router, "GET", "/api/gallery/{id}/logo", "images.gallery.logo", group="images")
+@operation(
+    router, "GET", "/api/gallery/{id}/logo", "images.gallery.logo", group="images", answers="operating.GalleryLogo"
+)
 async def logo(context: NodeContext) -> Response:
     """What stood in the logo's box before it was taken off, as a PNG, and where the box is.
 
@@ -157,7 +167,9 @@ async def logo(context: NodeContext) -> Response:
     return Response(kept.data, headers={"cache-control": FOREVER, **SAFE}, media_type="application/json")
 
 
-@operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete", group="images")
+@operation(
+    router, "DELETE", "/api/gallery/{id}", "images.gallery.delete", group="images", answers="operating.DeletedPicture"
+)
 async def delete(context: NodeContext) -> Response:
     """Delete a picture for good: file, preview and facts."""
     image = await _image(context, context.request.path_params["id"])
@@ -174,7 +186,7 @@ async def _image(context: NodeContext, handle: str) -> GalleryImage:
     return image
 
 
-def entry(context: NodeContext, image: GalleryImage) -> dict[str, Any]:
+def entry(context: NodeContext, image: GalleryImage) -> shapes.GalleryPicture:
     """An image as lists show it; `own` says whether the caller's own key made it."""
     where = f"/api/gallery/{image.handle}"
     return {

@@ -126,7 +126,9 @@ def _base(context: NodeContext) -> tuple[str, str]:
 for _tree, _version in (("/gemini", "v1beta"), ("/gemini", "v1"), ("", "v1beta"), ("", "v1")):
     _shown = (_tree, _version) == ("/gemini", "v1beta")
     _upload = f"{_tree}/upload/{_version}/files"
-    operation(router, "POST", _upload, "gemini.upload", group="files", documented=_shown)(start_upload)
+    operation(
+        router, "POST", _upload, "gemini.upload", group="files", answers="gemini.UploadAnswer", documented=_shown
+    )(start_upload)
     for _method in ("POST", "PUT"):
         operation(
             router,
@@ -134,6 +136,7 @@ for _tree, _version in (("/gemini", "v1beta"), ("/gemini", "v1"), ("", "v1beta")
             _upload + "/{upload_id}",
             "gemini.upload.continue",
             group="files",
+            answers="gemini.UploadAnswer",
             level="open",
             documented=_shown,
         )(continue_upload)
@@ -141,8 +144,31 @@ for _tree, _version in (("/gemini", "v1beta"), ("/gemini", "v1"), ("", "v1beta")
         continue
     _files = f"{_tree}/{_version}/files"
     _query = {"pageSize": "integer", "pageToken": "string"}
-    operation(router, "GET", _files, "gemini.files", group="files", query=_query, documented=_shown)(list_files)
-    operation(router, "GET", _files + "/{file_id}", "gemini.files.get", group="files", documented=_shown)(get_file)
-    operation(router, "DELETE", _files + "/{file_id}", "gemini.files.delete", group="files", documented=_shown)(
-        delete_file
-    )
+    operation(
+        router,
+        "GET",
+        _files,
+        "gemini.files",
+        group="files",
+        answers="gemini.GoogleFiles",
+        query=_query,
+        documented=_shown,
+    )(list_files)
+    operation(
+        router,
+        "GET",
+        _files + "/{file_id}",
+        "gemini.files.get",
+        group="files",
+        answers="gemini.GoogleFile",
+        documented=_shown,
+    )(get_file)
+    operation(
+        router,
+        "DELETE",
+        _files + "/{file_id}",
+        "gemini.files.delete",
+        group="files",
+        answers="gemini.Nothing",
+        documented=_shown,
+    )(delete_file)

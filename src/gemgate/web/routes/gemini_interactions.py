@@ -16,7 +16,7 @@ from gemgate.batches import Batch
 from gemgate.chat import Message, Reply
 from gemgate.dialects import interactions, research, table, wire
 from gemgate.dialects.interactions import InteractionRequest
-from gemgate.dialects.table import ReadContext
+from gemgate.dialects.rows import JSON, SSE, ReadContext
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest
 from gemgate.gateway.response_history import previous_messages
@@ -181,7 +181,9 @@ _serve(
     "",
     "interactions.get",
     get,
+    answers="interactions.Interaction",
+    produces=(JSON, SSE),
     query={"include_input": "boolean", "stream": "boolean", "last_event_id": "string"},
 )
-_serve("DELETE", "", "interactions.delete", delete)
-_serve("POST", "/cancel", "interactions.cancel", cancel)
+_serve("DELETE", "", "interactions.delete", delete, answers="gemini.Nothing")
+_serve("POST", "/cancel", "interactions.cancel", cancel, answers="interactions.Interaction")

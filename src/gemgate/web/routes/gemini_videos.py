@@ -58,6 +58,7 @@ for _prefix in GEMINI_PREFIXES:
         _prefix + "/models/{model:path}:predictLongRunning",
         "gemini.videos.create",
         group="images",
+        answers="gemini.VideoOperation",
         body=gemini.PredictLongRunningRequest,
         documented=_shown_there,
     )(create)
@@ -68,6 +69,7 @@ for _prefix in GEMINI_PREFIXES:
             _prefix + _path,
             "gemini.videos.get",
             group="images",
+            answers="gemini.VideoOperation",
             query={"wait": "integer"},
             documented=_shown_there,
         )(get)
@@ -77,7 +79,7 @@ for _prefix in GEMINI_PREFIXES:
         _prefix + "/files/{file_id}:download",
         "gemini.videos.content",
         group="images",
-        produces="video/mp4",
+        produces=("video/mp4",),
         query={"alt": "string"},
         documented=_shown_there,
     )(download)

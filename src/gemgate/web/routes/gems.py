@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 from starlette.responses import Response
@@ -15,6 +15,9 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import accounts as shapes
 
 router = Router()
 
@@ -44,11 +47,12 @@ class GemChange(wire.Body):
     "/api/gems",
     "gems.list",
     group="any",
+    answers="accounts.Gems",
     level="admin",
     summary="The gems of all accounts, asked for now",
 )
 async def listing(context: NodeContext) -> Response:
-    rows: list[dict[str, Any]] = []
+    rows: list[shapes.GemState] = []
     problems: dict[str, str] = {}
     for account in context.service.pool.accounts:
         if not gems.has_gems(account):
@@ -66,6 +70,7 @@ async def listing(context: NodeContext) -> Response:
     "/api/gems/{name}",
     "accounts.gems.make",
     group="any",
+    answers="accounts.GemState",
     level="admin",
     body=GemRequest,
     summary="Make a gem in an account",
@@ -84,6 +89,7 @@ async def make(context: NodeContext) -> Response:
     "/api/gems/{name}/{gem_id}",
     "accounts.gems.change",
     group="any",
+    answers="accounts.GemState",
     level="admin",
     body=GemChange,
     summary="Change a gem of an account",
@@ -109,6 +115,7 @@ async def change(context: NodeContext) -> Response:
     "/api/gems/{name}/{gem_id}",
     "accounts.gems.delete",
     group="any",
+    answers="accounts.DeletedGem",
     level="admin",
     summary="Delete a gem of an account",
 )
@@ -124,6 +131,7 @@ async def delete(context: NodeContext) -> Response:
     "/api/gems/{name}/{gem_id}/copy",
     "accounts.gems.copy",
     group="any",
+    answers="accounts.Gems",
     level="admin",
     summary="Copy a gem to all other accounts; one of its name there is changed",
 )
@@ -140,7 +148,7 @@ async def copy(context: NodeContext) -> Response:
     )
 
 
-def _shown(gem: Gem, account: str) -> dict[str, Any]:
+def _shown(gem: Gem, account: str) -> shapes.GemState:
     return {
         "id": gem.id,
         "account": account,

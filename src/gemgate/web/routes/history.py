@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import Response, StreamingResponse
 
 from gemgate.dialects import account_history as shapes
+from gemgate.dialects.rows import JSON
 from gemgate.dialects.wire import dumps
 from gemgate.errors import BadRequest
 from gemgate.policy.history_place import read_cursor
@@ -29,6 +30,8 @@ HEARTBEAT_SECONDS = 10.0
 """A chat of many turns is read in many calls: white space tells meanwhile that the export goes on."""
 PRIVATE = {"cache-control": "no-store"}
 LISTED = {"limit": "integer", "cursor": "string"}
+EXPORTS = ("application/jsonl", JSON, "application/zip")
+"""What an export is, by its `format`."""
 EXPORTED = {**LISTED, "format": "string"}
 
 
@@ -38,6 +41,7 @@ EXPORTED = {**LISTED, "format": "string"}
     "/api/history",
     "history.list",
     group="any",
+    answers="accounts.ChatPage",
     level="admin",
     query=LISTED,
     summary="The chats that all accounts keep at Google, one account after the other",
@@ -52,6 +56,7 @@ async def everywhere(context: NodeContext) -> Response:
     "/api/history/search",
     "history.search",
     group="any",
+    answers="accounts.FoundChats",
     level="admin",
     body=shapes.SearchRequest,
     summary="Chats in which words are found, by Google's own search or by their titles",
@@ -66,9 +71,10 @@ async def search_all(context: NodeContext) -> Response:
     "/api/history/export",
     "history.export",
     group="any",
+    answers="accounts.ChatExport",
     level="admin",
     query=EXPORTED,
-    produces="application/jsonl",
+    produces=EXPORTS,
     summary="Write down the chats of all accounts: `format` jsonl, json or markdown (a ZIP)",
 )
 async def export_all(context: NodeContext) -> Response:
@@ -81,6 +87,7 @@ async def export_all(context: NodeContext) -> Response:
     "/api/history/{name}",
     "accounts.history.list",
     group="any",
+    answers="accounts.ChatPage",
     level="admin",
     query=LISTED,
     summary="The chats that an account keeps at Google: pinned ones, then the others, last changed first",
@@ -95,6 +102,7 @@ async def listing(context: NodeContext) -> Response:
     "/api/history/{name}/search",
     "accounts.history.search",
     group="any",
+    answers="accounts.FoundChats",
     level="admin",
     body=shapes.SearchRequest,
     summary="Chats of one account in which words are found",
@@ -109,9 +117,10 @@ async def search(context: NodeContext) -> Response:
     "/api/history/{name}/export",
     "accounts.history.export",
     group="any",
+    answers="accounts.ChatExport",
     level="admin",
     query=EXPORTED,
-    produces="application/jsonl",
+    produces=EXPORTS,
     summary="Write down the chats of one account",
 )
 async def export(context: NodeContext) -> Response:
@@ -124,6 +133,7 @@ async def export(context: NodeContext) -> Response:
     "/api/history/{name}/{chat_id}",
     "accounts.history.read",
     group="any",
+    answers="accounts.ReadChat",
     level="admin",
     query=LISTED,
     summary="What was said in a chat, the newest turn first",
@@ -151,6 +161,7 @@ async def read(context: NodeContext) -> Response:
     "/api/history/{name}/{chat_id}",
     "accounts.history.change",
     group="any",
+    answers="accounts.ChangedChat",
     level="admin",
     body=shapes.ChatChange,
     summary="Give a chat another title, pin it or take it down",
@@ -180,6 +191,7 @@ async def change(context: NodeContext) -> Response:
     "/api/history/{name}/{chat_id}",
     "accounts.history.delete",
     group="any",
+    answers="accounts.DeletedChat",
     level="admin",
     summary="Delete at Google, for good, a chat that this gateway has made; any other is refused",
 )
@@ -195,6 +207,8 @@ async def delete(context: NodeContext) -> Response:
     "/api/history/{name}/{chat_id}/export",
     "accounts.history.export_one",
     group="any",
+    answers="accounts.WholeChat",
+    produces=(JSON, "text/markdown"),
     level="admin",
     query={"format": "string"},
     summary="Write down one chat: `format` json or markdown",
@@ -296,7 +310,7 @@ def _told(context: NodeContext, one: Exported) -> dict[str, Any]:
         case WholeChat():
             return _chat(context, one)
         case NotExported(account, chat_id, error):
-            return shapes.write_missing(account, chat_id, error, context.caller.language)
+            return {**shapes.write_missing(account, chat_id, error, context.caller.language)}
         case ExportEnd(place):
             return {"end": True, "next": place.cursor if place else None}
 
@@ -326,7 +340,7 @@ def _page(context: NodeContext, page: HistoryPage, kept: tuple[KeptChat, ...] | 
 
 
 def _entry(context: NodeContext, kept: KeptChat) -> dict[str, Any]:
-    return shapes.write_entry(kept.account, kept.chat, kept.tenant, is_open=kept.is_open_to(context.caller))
+    return {**shapes.write_entry(kept.account, kept.chat, kept.tenant, is_open=kept.is_open_to(context.caller))}
 
 
 def _chat(context: NodeContext, whole: WholeChat) -> dict[str, Any]:

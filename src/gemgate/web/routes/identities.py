@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from starlette.responses import Response
@@ -14,6 +14,9 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import accounts as shapes
 
 router = Router()
 
@@ -35,6 +38,7 @@ class IdentitiesRequest(wire.Body):
     "/api/identities",
     "accounts.identities",
     group="any",
+    answers="accounts.Identities",
     level="admin",
     body=IdentitiesRequest,
     summary="Who is signed in in a browser or with cookies, and the one that is meant",
@@ -59,7 +63,7 @@ async def look(context: NodeContext) -> Response:
     return json_response(answer)
 
 
-def identity_facts(one: Identity, language: str) -> dict[str, Any]:
+def identity_facts(one: Identity, language: str) -> shapes.SignedIn:
     """One who is signed in, as the API tells it."""
     return {
         "google": str(one.google) or None,

@@ -11,6 +11,7 @@ from gemgate.batches import Batch
 from gemgate.dialects import gemini, image_tasks, openai_images, simple
 from gemgate.dialects.image_tasks import ImageTask
 from gemgate.dialects.openai_images import ImagesCall
+from gemgate.dialects.rows import JSON, SSE
 from gemgate.dialects.simple import SimpleImagesCall
 from gemgate.errors import GatewayError
 from gemgate.jobs.image_calls import request_of
@@ -31,7 +32,16 @@ LONGEST_WAIT = 300
 HEARTBEAT = b": still painting\n\n"
 
 
-@operation(router, "GET", PATH, "images.tasks.get", group="images", query={"wait": "integer"})
+@operation(
+    router,
+    "GET",
+    PATH,
+    "images.tasks.get",
+    group="images",
+    answers="pictures.PictureTask",
+    produces=(JSON, SSE),
+    query={"wait": "integer"},
+)
 async def get(context: NodeContext) -> Response:
     """How a task stands; `?wait=SECONDS` (300 at most) answers when it has ended, or then.
 
@@ -49,7 +59,7 @@ async def get(context: NodeContext) -> Response:
     return large_json_response(await _view(context, batch))
 
 
-@operation(router, "DELETE", PATH, "images.tasks.cancel", group="images")
+@operation(router, "DELETE", PATH, "images.tasks.cancel", group="images", answers="pictures.PictureTask")
 async def cancel(context: NodeContext) -> Response:
     """Give a task up: what is made stays, and one that has ended is not changed."""
     batch = await calls_of(context).get(context.caller, context.request.path_params["task_id"])

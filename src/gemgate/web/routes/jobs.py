@@ -7,7 +7,7 @@ everybody's jobs stand.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from starlette.responses import Response
 
@@ -30,6 +30,10 @@ from gemgate.web.media_routes import PATHS
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
 
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import jobs as shapes
+    from gemgate.dialects.shapes.simple import TaskFailure
+
 router = Router()
 
 T = TypeVar("T", bound=str)
@@ -47,7 +51,7 @@ ERRORS = 20
 
 
 @operation(
-    router, "GET", "/api/jobs", "jobs.list", group="batches",
+    router, "GET", "/api/jobs", "jobs.list", group="batches", answers="jobs.Jobs",
     query={"limit": "integer", "after": "string", "kind": "string", "status": "string"},
 )  # fmt: skip
 async def listing(context: NodeContext) -> Response:
@@ -65,7 +69,9 @@ async def listing(context: NodeContext) -> Response:
     return json_response({"object": "list", "data": shown, "total": total})
 
 
-@operation(router, "GET", "/api/jobs/{job_id}", "jobs.get", group="batches", query={"wait": "integer"})
+@operation(
+    router, "GET", "/api/jobs/{job_id}", "jobs.get", group="batches", answers="jobs.WholeJob", query={"wait": "integer"}
+)
 async def one(context: NodeContext) -> Response:
     """How a job stands; with `wait` as soon as it changes, after so many seconds at the latest."""
     batch = await _own(context)
@@ -79,7 +85,7 @@ async def one(context: NodeContext) -> Response:
 
 
 @operation(
-    router, "GET", "/api/jobs/{job_id}/results", "jobs.results", group="batches",
+    router, "GET", "/api/jobs/{job_id}/results", "jobs.results", group="batches", answers="jobs.JobResults",
     query={"limit": "integer", "offset": "integer"},
 )  # fmt: skip
 async def results(context: NodeContext) -> Response:
@@ -92,7 +98,7 @@ async def results(context: NodeContext) -> Response:
     return large_json_response({"data": told, "next_offset": following})
 
 
-@operation(router, "POST", "/api/jobs/{job_id}/cancel", "jobs.cancel", group="batches")
+@operation(router, "POST", "/api/jobs/{job_id}/cancel", "jobs.cancel", group="batches", answers="jobs.WholeJob")
 async def cancel(context: NodeContext) -> Response:
     """Give a job up: what is made stays"""
     batch = await _own(context)
@@ -100,7 +106,7 @@ async def cancel(context: NodeContext) -> Response:
     return json_response(await _told(context, changed))
 
 
-@operation(router, "POST", "/api/jobs/{job_id}/retry", "jobs.retry", group="batches")
+@operation(router, "POST", "/api/jobs/{job_id}/retry", "jobs.retry", group="batches", answers="jobs.WholeJob")
 async def retry(context: NodeContext) -> Response:
     """Queue what failed or was cancelled once more"""
     return json_response(await _told(context, await context.service.jobs.retry_failed(await _own(context))))
@@ -167,10 +173,10 @@ async def _told(context: NodeContext, batch: Batch) -> dict[str, Any]:
 async def _forecast(context: NodeContext, batch: Batch) -> dict[str, Any]:
     jobs = context.service.jobs
     planned = await jobs.planner.of_batch(batch)
-    return told(planned, jobs.clock.now(), context.caller.language) if planned else NO_FORECAST
+    return {**told(planned, jobs.clock.now(), context.caller.language)} if planned else NO_FORECAST
 
 
-def _error(context: NodeContext, task: Task) -> dict[str, Any]:
+def _error(context: NodeContext, task: Task) -> TaskFailure:
     error = task.error_zh if context.caller.language.lower().startswith("zh") and task.error_zh else task.error
     return {"task_id": task.id, "code": task.code, "error": error, "retryable": task.retryable}
 
@@ -215,7 +221,7 @@ async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, A
     }
 
 
-def _document(context: NodeContext, file: dict[str, Any]) -> dict[str, Any]:
+def _document(context: NodeContext, file: dict[str, Any]) -> shapes.JobFile:
     """The report of a research, among the files of its key."""
     return {
         "name": file["name"],

@@ -6,7 +6,7 @@ Others are kept as fingerprints of their histories only, and have no words to be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
@@ -19,6 +19,9 @@ from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
 
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
+
 router = Router()
 
 WORDS, LONGEST_SEARCH = 8, 200
@@ -29,7 +32,7 @@ PRIVATE = {"cache-control": "no-store"}
 
 
 @operation(
-    router, "GET", "/api/conversations", "conversations.kept", group="any",
+    router, "GET", "/api/conversations", "conversations.kept", group="any", answers="operating.FoundConversations",
     query={"q": "string", "limit": "integer", "offset": "integer"},
     summary="The caller's conversations whose words are kept, newest first, or those with certain words",
 )  # fmt: skip
@@ -60,7 +63,7 @@ async def listing(context: NodeContext) -> Response:
 
 @operation(
     router, "GET", "/api/conversations/{conversation_id}", "conversations.read", group="any",
-    summary="What was said in one conversation",
+    answers="operating.ReadConversation", summary="What was said in one conversation",
 )  # fmt: skip
 async def read(context: NodeContext) -> Response:
     """`parts`: `text`, `thought`, `call`, `result`; of pictures and files their names, types and sizes."""
@@ -80,7 +83,7 @@ def _excerpts(found: Sequence[Conversation], words: Sequence[str]) -> list[Excer
     return [excerpt(one.transcript, words) for one in found]
 
 
-def _entry(context: NodeContext, found: Conversation) -> dict[str, Any]:
+def _entry(context: NodeContext, found: Conversation) -> shapes.KeptConversation:
     return {
         "id": found.id,
         "messages": found.length,

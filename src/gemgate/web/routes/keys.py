@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 from starlette.responses import Response
@@ -17,6 +17,9 @@ from gemgate.web.context import RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
 
 router = Router()
 
@@ -62,7 +65,14 @@ class KeyRequest(wire.Body):
 
 
 @operation(
-    router, "GET", "/api/keys", "keys.list", group="any", level="admin", summary="Client keys and the limits in force"
+    router,
+    "GET",
+    "/api/keys",
+    "keys.list",
+    group="any",
+    answers="operating.Keys",
+    level="admin",
+    summary="Client keys and the limits in force",
 )
 async def listing(context: RequestContext) -> Response:
     """Those of API_KEY, which only the settings can change, and those made here."""
@@ -87,6 +97,7 @@ async def listing(context: RequestContext) -> Response:
     "/api/keys",
     "keys.make",
     group="any",
+    answers="operating.NewKey",
     level="admin",
     body=KeyRequest,
     success=201,
@@ -119,6 +130,7 @@ async def make(context: RequestContext) -> Response:
     "/api/keys/{key_id}",
     "keys.change",
     group="any",
+    answers="operating.ClientKey",
     level="admin",
     body=KeyChange,
     summary="Give a key another budget",
@@ -132,7 +144,14 @@ async def change(context: RequestContext) -> Response:
 
 
 @operation(
-    router, "DELETE", "/api/keys/{key_id}", "keys.revoke", group="any", level="admin", summary="Revoke a key at once"
+    router,
+    "DELETE",
+    "/api/keys/{key_id}",
+    "keys.revoke",
+    group="any",
+    answers="operating.RevokedKey",
+    level="admin",
+    summary="Revoke a key at once",
 )
 async def revoke(context: RequestContext) -> Response:
     key = await context.access.keybook.revoke_key(context.request.path_params["key_id"])
@@ -144,8 +163,8 @@ async def _note(context: RequestContext, action: str, key: ClientKey) -> None:
     await context.state.audit(context.caller, action, "", key.name)
 
 
-def _made(key: ClientKey, now: float) -> dict[str, Any]:
-    state = "active" if key.holds(now) else "revoked" if key.revoked_at else "expired"
+def _made(key: ClientKey, now: float) -> shapes.ClientKey:
+    state: shapes.KeyState = "active" if key.holds(now) else "revoked" if key.revoked_at else "expired"
     return {
         "id": key.id,
         "name": key.name,
@@ -163,5 +182,5 @@ def _made(key: ClientKey, now: float) -> dict[str, Any]:
     }
 
 
-def _configured(key: ApiKey) -> dict[str, Any]:
+def _configured(key: ApiKey) -> shapes.ClientKey:
     return {"name": key.name, "origin": "API_KEY", "state": "active", "per_hour": key.per_hour}

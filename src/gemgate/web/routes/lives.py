@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
@@ -13,6 +13,9 @@ from gemgate.pool.lives import ArmLives, SessionLives
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import accounts as shapes
 
 router = Router()
 _UNKNOWN = LocalText("unknown", "未知")
@@ -26,6 +29,7 @@ MOST_STEPS = 200
     "/api/lives",
     "lives.list",
     group="any",
+    answers="accounts.Lives",
     level="admin",
     summary="How long sessions lived, by what kept them alive",
 )
@@ -34,7 +38,7 @@ async def listing(context: NodeContext) -> Response:
     return json_response(await lives_of(context.service.account_registry.lives, context.caller.language))
 
 
-async def lives_of(lives: SessionLives, language: str) -> dict[str, Any]:
+async def lives_of(lives: SessionLives, language: str) -> shapes.Lives:
     """The curves as the page and the API show them. Seconds; shares of 1."""
     score = await lives.scored()
     return {
@@ -50,7 +54,7 @@ async def lives_of(lives: SessionLives, language: str) -> dict[str, Any]:
     }
 
 
-def _arm_of(arm: ArmLives, language: str) -> dict[str, Any]:
+def _arm_of(arm: ArmLives, language: str) -> shapes.Arm:
     curve = arm.curve
     low, high = curve.median_interval
     every = max(1, -(-len(curve.steps) // MOST_STEPS))

@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gemgate.dialects import wire
+from gemgate.dialects.rows import JSON, SSE
 from gemgate.errors import NotFound
 from gemgate.offload import offload
 from gemgate.web.context import RequestContext
@@ -37,8 +38,10 @@ class McpMessage(wire.Body):
     "/mcp",
     "mcp",
     group="any",
+    answers="operating.JsonRpcMessage",
+    errors=("operating.JsonRpcMessage",),
     body=McpMessage,
-    produces="text/event-stream",
+    produces=(JSON, SSE),
     accepted="a notification, which has no answer",
     summary="Tools for agents: the Model Context Protocol over streamable HTTP, without sessions",
 )

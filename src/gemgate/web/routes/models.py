@@ -22,6 +22,7 @@ router = Router()
     "/v1/models",
     "models",
     group="any",
+    answers="openai.OpenAIModels | gemini.GoogleModels | anthropic.AnthropicModels",
     query={"limit": "integer", "after_id": "string", "before_id": "string", "pageSize": "integer"},
 )
 async def listing(context: NodeContext) -> Response:
@@ -42,7 +43,14 @@ async def listing(context: NodeContext) -> Response:
     return json_response({"object": "list", "data": [openai_chat.model_object(card.id) for card in cards]})
 
 
-@operation(router, "GET", "/v1/models/{model:path}", "models.one", group="any")
+@operation(
+    router,
+    "GET",
+    "/v1/models/{model:path}",
+    "models.one",
+    group="any",
+    answers="openai.OpenAIModel | gemini.GoogleModel | anthropic.AnthropicModel",
+)
 async def one(context: NodeContext) -> Response:
     """One model, in the dialect of the client"""
     card = context.service.gateway.resolve(context.request.path_params["model"], context.caller.tenant)
@@ -78,9 +86,16 @@ for _prefix in ("/gemini/v1beta", "/gemini/v1", "/v1beta"):
         _prefix + "/models",
         "gemini.models",
         group="any",
+        answers="gemini.GoogleModels",
         query={"pageSize": "integer", "pageToken": "string"},
         documented=_shown,
     )(google_listing)
-    operation(router, "GET", _prefix + "/models/{model:path}", "gemini.models.one", group="any", documented=_shown)(
-        google_one
-    )
+    operation(
+        router,
+        "GET",
+        _prefix + "/models/{model:path}",
+        "gemini.models.one",
+        group="any",
+        answers="gemini.GoogleModel",
+        documented=_shown,
+    )(google_one)

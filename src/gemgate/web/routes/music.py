@@ -18,7 +18,7 @@ router = Router()
 ONE = PATH + "/{music_id}"
 
 
-@operation(router, "POST", PATH, "music.create", group="images", body=CreateMusicRequest)
+@operation(router, "POST", PATH, "music.create", group="images", answers="simple.Music", body=CreateMusicRequest)
 async def create(context: NodeContext) -> Response:
     """Music from a prompt, which is made in the background."""
     call = await read_with(
@@ -29,20 +29,20 @@ async def create(context: NodeContext) -> Response:
     return _shown(context, await submitted(context, call))
 
 
-@operation(router, "GET", PATH, "music.list", group="images", query=LIST_QUERY)
+@operation(router, "GET", PATH, "music.list", group="images", answers="simple.MusicList", query=LIST_QUERY)
 async def listing(context: NodeContext) -> Response:
     """The caller's music, the newest first, a page at a time."""
     found, more = await page(context, "music")
     return json_response(simple_music.write_list(found, context.caller.language, context.base_url, more=more))
 
 
-@operation(router, "GET", ONE, "music.get", group="images", query={"wait": "integer"})
+@operation(router, "GET", ONE, "music.get", group="images", answers="simple.Music", query={"wait": "integer"})
 async def one(context: NodeContext) -> Response:
     """How it stands, and what was measured of its files once they are here; `?wait=SECONDS` (300 at most) waits."""
     return _shown(context, await looked_at(context, "music", context.request.path_params["music_id"]))
 
 
-@operation(router, "DELETE", ONE, "music.delete", group="images")
+@operation(router, "DELETE", ONE, "music.delete", group="images", answers="simple.DeletedMusic")
 async def delete(context: NodeContext) -> Response:
     """Forget it with its files; music that is being made is given up."""
     music_id = context.request.path_params["music_id"]
@@ -51,7 +51,13 @@ async def delete(context: NodeContext) -> Response:
 
 
 @operation(
-    router, "GET", ONE + "/content", "music.content", group="images", produces="audio/mpeg", query={"format": "string"}
+    router,
+    "GET",
+    ONE + "/content",
+    "music.content",
+    group="images",
+    produces=("audio/mpeg", "video/mp4"),
+    query={"format": "string"},
 )
 async def content(context: NodeContext) -> Response:
     """A file of finished music, whole or by Range: the sound, or with `format=mp4` the film of it."""

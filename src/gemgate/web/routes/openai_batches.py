@@ -55,7 +55,15 @@ async def create(context: NodeContext) -> Response:
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
-@operation(router, "GET", "/v1/batches", "batches.list", group="batches", query={"after": "string", "limit": "integer"})
+@operation(
+    router,
+    "GET",
+    "/v1/batches",
+    "batches.list",
+    group="batches",
+    answers="openai.OpenAIBatches",
+    query={"after": "string", "limit": "integer"},
+)
 async def listing(context: NodeContext) -> Response:
     """The caller's batches, newest first."""
     limit = whole_number(context.request, "limit", 20, least=1, most=100)
@@ -64,14 +72,16 @@ async def listing(context: NodeContext) -> Response:
     return json_response(openai_batches.batch_listing([record_of(batch) for batch in found], limit=limit))
 
 
-@operation(router, "GET", "/v1/batches/{batch_id}", "batches.get", group="batches")
+@operation(router, "GET", "/v1/batches/{batch_id}", "batches.get", group="batches", answers="openai.OpenAIBatch")
 async def one(context: NodeContext) -> Response:
     """How one batch stands."""
     batch = await context.service.jobs.get(context.caller, context.request.path_params["batch_id"], OPENAI)
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
-@operation(router, "POST", "/v1/batches/{batch_id}/cancel", "batches.cancel", group="batches")
+@operation(
+    router, "POST", "/v1/batches/{batch_id}/cancel", "batches.cancel", group="batches", answers="openai.OpenAIBatch"
+)
 async def cancel(context: NodeContext) -> Response:
     """Give a batch up; what was answered is in its output file."""
     jobs = context.service.jobs

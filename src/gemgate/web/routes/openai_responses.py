@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gemgate.chat import Message, Reply
 from gemgate.dialects import research, responses, table, wire
 from gemgate.dialects.responses import stored_prompt
-from gemgate.dialects.table import ReadContext
+from gemgate.dialects.rows import JSON, SSE, ReadContext
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, ModelNotFound
 from gemgate.gateway.response_history import previous_messages, referenced_messages
@@ -116,6 +116,8 @@ async def input_tokens(context: NodeContext) -> Response:
     "/v1/responses/{response_id}",
     "responses.get",
     group="chat",
+    answers="responses.OpenAIResponse",
+    produces=(JSON, SSE),
     query={"stream": "boolean", "starting_after": "integer", "wait": "integer"},
 )
 async def get(context: NodeContext) -> Response:
@@ -141,7 +143,14 @@ async def get(context: NodeContext) -> Response:
     return large_json_response(await context.service.background.shown(batch, context.caller.language))
 
 
-@operation(router, "POST", "/v1/responses/{response_id}/cancel", "responses.cancel", group="chat")
+@operation(
+    router,
+    "POST",
+    "/v1/responses/{response_id}/cancel",
+    "responses.cancel",
+    group="chat",
+    answers="responses.OpenAIResponse",
+)
 async def cancel(context: NodeContext) -> Response:
     """Give a background response up; one that has ended stays as it is"""
     response_id = context.request.path_params["response_id"]
@@ -153,7 +162,14 @@ async def cancel(context: NodeContext) -> Response:
     return large_json_response(await context.service.background.shown(batch, context.caller.language))
 
 
-@operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete", group="chat")
+@operation(
+    router,
+    "DELETE",
+    "/v1/responses/{response_id}",
+    "responses.delete",
+    group="chat",
+    answers="responses.DeletedResponse",
+)
 async def delete(context: NodeContext) -> Response:
     """Forget a stored response; one under way in the background ends"""
     response_id = context.request.path_params["response_id"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from starlette.responses import Response
@@ -21,6 +21,9 @@ from gemgate.version import __version__
 from gemgate.web.context import NodeContext
 from gemgate.web.operation import Router, operation
 from gemgate.web.routes.accounts import account_of
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
 
 router = Router()
 
@@ -123,6 +126,7 @@ def _need(helpless: Sequence[AccountOverview]) -> tuple[str, str]:
     "/api/overview",
     "overview",
     group="any",
+    answers="operating.Overview",
     level="admin",
     summary="Whether everything is all right, and why",
 )
@@ -148,7 +152,7 @@ def facts_of(context: NodeContext) -> dict[str, Any]:
         "sentence": {"en": said.en, "zh": said.zh},
         "degraded": degraded,
         "accounts": [
-            _lasting(account_of(m, service.account_registry, now, context.caller.language), now) for m in accounts
+            _lasting({**account_of(m, service.account_registry, now, context.caller.language)}, now) for m in accounts
         ],
         "waiting": service.pool.waiting,
         "requests": _requests(service, now),
@@ -178,7 +182,7 @@ def _moment(seconds: float | None, now: float, grain: int = 1) -> int | None:
     return round((now + seconds) / grain) * grain if seconds else None
 
 
-def _requests(service: Service, now: float) -> dict[str, int]:
+def _requests(service: Service, now: float) -> shapes.RequestCounts:
     """Of the last hour, as far as they are remembered."""
     ended = failed = under_way = 0
     for record in service.recent.latest():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from starlette.responses import Response
@@ -24,6 +24,9 @@ from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
 from gemgate.web.routes.accounts import account_of
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import accounts as shapes
 
 router = Router()
 
@@ -54,6 +57,7 @@ class PushRequest(wire.Body):
     "/api/accounts/{name}/pairing",
     "accounts.pairing",
     group="any",
+    answers="accounts.PairingCode",
     level="admin",
     success=201,
     summary="A code that pairs one browser with the account; it counts once, for ten minutes",
@@ -78,6 +82,7 @@ async def offer(context: NodeContext) -> Response:
     "/api/pairings",
     "pairings.redeem",
     group="pairing",
+    answers="accounts.Paired",
     level="open",
     body=PairingRequest,
     success=201,
@@ -113,6 +118,7 @@ async def redeem(context: NodeContext) -> Response:
     "/api/accounts/{name}/cookies",
     "accounts.cookies.push",
     group="pairing",
+    answers="accounts.PushTaken",
     body=PushRequest,
     summary="The newest cookies of a paired browser; the same version again is a sign of life",
 )
@@ -131,6 +137,7 @@ async def push(context: NodeContext) -> Response:
     "/api/accounts/{name}/cookies",
     "accounts.cookies.state",
     group="pairing",
+    answers="accounts.PairedState",
     summary="How the account is, its forecast, and the last push; never a cookie",
 )
 async def state(context: NodeContext) -> Response:
@@ -162,20 +169,26 @@ def _may_push(context: NodeContext) -> str:
     )
 
 
-def _rhythm() -> dict[str, float]:
+def _rhythm() -> shapes.Rhythm:
     """How often a browser should be heard of, and after which silence we rotate ourselves; seconds."""
     return {"sign_of_life_seconds": SIGN_OF_LIFE_SECONDS, "silent_after_seconds": BROWSER_SILENT_SECONDS}
 
 
-def _state(context: NodeContext, name: str, last: CookiePush | None) -> dict[str, Any]:
+def _state(context: NodeContext, name: str, last: CookiePush | None) -> shapes.PairedState:
     service = context.service
     now = service.clock.now()
     account = service.account_registry.account(name)
     facts = account_of(account, service.account_registry, now, context.caller.language)
-    told = ("state", "why", "seconds_left", "google", "signed_in_at", "renewed_at", "forecast", "forecast_seconds")
     return {
         "account": name,
-        **{key: facts[key] for key in told},
+        "state": facts["state"],
+        "why": facts["why"],
+        "seconds_left": facts["seconds_left"],
+        "google": facts["google"],
+        "signed_in_at": facts["signed_in_at"],
+        "renewed_at": facts["renewed_at"],
+        "forecast": facts["forecast"],
+        "forecast_seconds": facts["forecast_seconds"],
         "notice": facts["notice"],
         "last_error": facts["last_error"],
         "rotates": "browser" if facts["live_browser"] else "gemgate",

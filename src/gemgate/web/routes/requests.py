@@ -31,6 +31,7 @@ FILTERS = {"operation": "string", "status": "string", "account": "string", "key"
     "/api/requests",
     "requests.list",
     group="any",
+    answers="figures.Requests",
     level="admin",
     query={**FILTERS, "limit": "integer", "cursor": "string"},
     summary="The last requests, newest first",
@@ -54,6 +55,7 @@ async def listing(context: NodeContext) -> Response:
     "/api/requests/{request_id}",
     "requests.explain",
     group="any",
+    answers="figures.RequestExplained",
     summary="One request explained: its attempts, timings and story",
 )
 async def explain(context: NodeContext) -> Response:

@@ -20,6 +20,7 @@ router = Router()
     "/api/series",
     "series",
     group="any",
+    answers="figures.Series",
     level="admin",
     query={"step": "string"},
     summary="Calls, failures, images, tokens and durations over time, since the start",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from starlette.responses import Response
@@ -17,6 +17,9 @@ from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
 
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
+
 router = Router()
 
 BODY = 10_000
@@ -30,7 +33,14 @@ class SignInRequest(wire.Body):
 
 
 @operation(
-    router, "GET", "/api/session", "session", group="any", level="open", summary="Whether this browser may use the page"
+    router,
+    "GET",
+    "/api/session",
+    "session",
+    group="any",
+    answers="operating.SessionState",
+    level="open",
+    summary="Whether this browser may use the page",
 )
 async def session(context: RequestContext) -> Response:
     """`how`: open (nothing needed from here), key (sign in), or closed (ADMIN_KEY has to be set first)."""
@@ -43,7 +53,16 @@ async def session(context: RequestContext) -> Response:
     return json_response({**shown, "api": _api(context)} if how == "open" else shown, headers=PRIVATE)
 
 
-@operation(router, "POST", "/api/session", "session.begin", group="any", level="open", body=SignInRequest)
+@operation(
+    router,
+    "POST",
+    "/api/session",
+    "session.begin",
+    group="any",
+    answers="operating.SessionState",
+    level="open",
+    body=SignInRequest,
+)
 async def begin(context: RequestContext) -> Response:
     """Sign in: the admin key becomes a cookie that scripts cannot read; the answer's token goes with every change."""
     body, _ = await read_with(context.request, BODY, model_reader(SignInRequest, lambda body: body))
@@ -62,7 +81,16 @@ async def begin(context: RequestContext) -> Response:
     return answer
 
 
-@operation(router, "DELETE", "/api/session", "session.end", group="any", level="admin", query={"everywhere": "boolean"})
+@operation(
+    router,
+    "DELETE",
+    "/api/session",
+    "session.end",
+    group="any",
+    answers="operating.SignedOut",
+    level="admin",
+    query={"everywhere": "boolean"},
+)
 async def end(context: RequestContext) -> Response:
     """Sign out here, or with `?everywhere=true` in every browser."""
     access = context.access
@@ -77,7 +105,14 @@ async def end(context: RequestContext) -> Response:
 
 
 @operation(
-    router, "GET", "/api/sessions", "session.list", group="any", level="admin", summary="Browsers that are signed in"
+    router,
+    "GET",
+    "/api/sessions",
+    "session.list",
+    group="any",
+    answers="operating.BrowserSessions",
+    level="admin",
+    summary="Browsers that are signed in",
 )
 async def listing(context: RequestContext) -> Response:
     access = context.access
@@ -102,6 +137,7 @@ async def listing(context: RequestContext) -> Response:
     "/api/sessions/{session_id}",
     "session.revoke",
     group="any",
+    answers="operating.EndedSession",
     level="admin",
     summary="Sign a browser out",
 )
@@ -114,11 +150,11 @@ async def revoke(context: RequestContext) -> Response:
     return json_response({"id": session_id, "ended": True})
 
 
-def _shown(begun: PageSession, token: str) -> dict[str, Any]:
+def _shown(begun: PageSession, token: str) -> shapes.SessionState:
     return {"signed_in": True, "how": "session", "csrf": csrf_token(token), "expires_at": begun.expires_at}
 
 
-def _api(context: RequestContext) -> dict[str, Any]:
+def _api(context: RequestContext) -> shapes.ProgramsNeed:
     """What programs need: whether a key, and our own public address where one is set (PUBLIC_BASE_URL)."""
     public = context.state.settings.public_base_url
     return {"key": context.access.asks_key, "address": public.rstrip("/") if public else None}

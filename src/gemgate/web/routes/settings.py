@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import Field, SecretStr
 from starlette.responses import Response
@@ -20,6 +21,9 @@ from gemgate.web.context import RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
 
 router = Router()
 
@@ -45,6 +49,7 @@ class SettingUndo(wire.Body):
     "/api/settings",
     "settings",
     group="any",
+    answers="operating.SettingsInForce",
     level="admin",
     summary="Settings in force, secrets redacted, and who changed which while running",
 )
@@ -65,6 +70,7 @@ async def settings_in_force(context: RequestContext) -> Response:
     "/api/settings",
     "settings.change",
     group="any",
+    answers="operating.SettingsChanged",
     level="admin",
     body=SettingsChange,
     summary="Change settings of all gateways on this database while they run",
@@ -81,6 +87,7 @@ async def change(context: RequestContext) -> Response:
     "/api/settings/undo",
     "settings.undo",
     group="any",
+    answers="operating.SettingsChanged",
     level="admin",
     body=SettingUndo,
     summary="Take a change of a setting back",
@@ -91,7 +98,7 @@ async def undo(context: RequestContext) -> Response:
     return await _changed(context, await context.state.live.undo(body.name, body.version, actor_of(context.caller)))
 
 
-async def _changed(context: RequestContext, changes: Any) -> Response:
+async def _changed(context: RequestContext, changes: Sequence[SettingChange]) -> Response:
     for one in changes:
         await context.state.audit(
             context.caller, "setting changed", "", f"{one.name.upper()}: {one.before or '-'} -> {one.after or '-'}"
@@ -99,7 +106,7 @@ async def _changed(context: RequestContext, changes: Any) -> Response:
     return json_response({"changes": [_line(one) for one in changes]})
 
 
-def _rows(context: RequestContext) -> list[dict[str, Any]]:
+def _rows(context: RequestContext) -> list[shapes.SettingInForce]:
     state = context.state
     settings, origins, changed = state.settings, state.origins, state.live.changed
     return [
@@ -117,17 +124,19 @@ def _rows(context: RequestContext) -> list[dict[str, Any]]:
     ]
 
 
-def _control(name: str, value: Any) -> dict[str, Any]:
+def _control(name: str, value: Any) -> shapes.SettingControl:
     """What a form needs: the kind of the value, and the value itself."""
     kind: Any = Settings.model_fields[name].annotation
     if get_origin(kind) is Literal:
         return {"kind": "choice", "choices": list(get_args(kind)), "value": value}
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    word = "boolean" if bool in kinds else "number" if int in kinds or float in kinds else "text"
-    return {"kind": word, "choices": [], "value": value}
+    if bool in kinds:
+        return {"kind": "boolean", "choices": [], "value": value}
+    numeric = int in kinds or float in kinds
+    return {"kind": "number" if numeric else "text", "choices": [], "value": value}
 
 
-def _line(one: SettingChange) -> dict[str, Any]:
+def _line(one: SettingChange) -> shapes.SettingChanged:
     return {
         "name": one.name.upper(),
         "version": one.version,

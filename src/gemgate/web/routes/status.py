@@ -5,7 +5,7 @@ moment.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
@@ -22,10 +22,22 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import operating as shapes
+
 router = Router()
 
 
-@operation(router, "GET", "/health", "health", group="any", level="open", summary="How the service is, in figures")
+@operation(
+    router,
+    "GET",
+    "/health",
+    "health",
+    group="any",
+    answers="operating.Health",
+    level="open",
+    summary="How the service is, in figures",
+)
 async def health(context: NodeContext) -> Response:
     service = context.service
     figures = health_of(service, context.caller.language)
@@ -46,7 +58,7 @@ async def health(context: NodeContext) -> Response:
     return json_response(figures)
 
 
-def health_of(service: Service, language: str = "en") -> dict[str, Any]:
+def health_of(service: Service, language: str = "en") -> shapes.Health:
     """The figures of docs/client-contracts.md 7, each read where it is decided; those of the database are added by the
     route.
     """
@@ -81,6 +93,8 @@ def health_of(service: Service, language: str = "en") -> dict[str, Any]:
     "/ready",
     "ready",
     group="any",
+    answers="operating.Ready",
+    errors=("operating.Ready",),
     level="open",
     summary="200 when a call can be served, 503 and why otherwise",
 )
@@ -110,7 +124,7 @@ def refusing(machine: Machine, language: str) -> list[str]:
     "metrics",
     group="any",
     level="admin",
-    produces="text/plain",
+    produces=("text/plain",),
     summary="Prometheus figures",
 )
 async def metrics(context: NodeContext) -> Response:
@@ -131,7 +145,15 @@ async def metrics(context: NodeContext) -> Response:
     return Response(service.metrics.text(status), media_type=CONTENT_TYPE_LATEST)
 
 
-@operation(router, "GET", "/api/info", "info", group="any", summary="What this service is and where its routes are")
+@operation(
+    router,
+    "GET",
+    "/api/info",
+    "info",
+    group="any",
+    answers="operating.Info",
+    summary="What this service is and where its routes are",
+)
 async def info(context: NodeContext) -> Response:
     settings = context.service.settings
     return json_response(
@@ -150,7 +172,15 @@ async def info(context: NodeContext) -> Response:
     )
 
 
-@operation(router, "GET", "/api/models", "api.models", group="any", summary="The catalogue by kind, and the default")
+@operation(
+    router,
+    "GET",
+    "/api/models",
+    "api.models",
+    group="any",
+    answers="simple.Catalogue",
+    summary="The catalogue by kind, and the default",
+)
 async def api_models(context: NodeContext) -> Response:
     service = context.service
     return json_response(simple.write_models(service.gateway.models(), service.settings.default_model))

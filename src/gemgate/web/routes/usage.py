@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
 from gemgate.caller import NO_BUDGET, Left
 from gemgate.dialects.openai_usage import RESULTS, UsageQuery, bucket_page, read_usage_query
+from gemgate.dialects.rows import JSON
 from gemgate.errors import NotFound
 from gemgate.ports.usage import DIMENSIONS, UsageQuestion
 from gemgate.telemetry import usage_views
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
+
+if TYPE_CHECKING:
+    from gemgate.dialects.shapes import figures as shapes
 
 router = Router()
 
@@ -24,7 +28,16 @@ QUERY = {"by": "string", "from": "string", "to": "string", "format": "string"} |
 
 
 @operation(
-    router, "GET", "/api/usage", "usage", group="any", level="admin", query=QUERY, summary="Usage, by what you ask"
+    router,
+    "GET",
+    "/api/usage",
+    "usage",
+    group="any",
+    answers="figures.UsageAnswer",
+    produces=(JSON, "text/csv"),
+    level="admin",
+    query=QUERY,
+    summary="Usage, by what you ask",
 )
 async def usage(context: NodeContext) -> Response:
     """`format=csv` (or `Accept: text/csv`) for spreadsheets."""
@@ -39,7 +52,16 @@ async def usage(context: NodeContext) -> Response:
     return Response(usage_views.to_csv(asked, rows), headers=named, media_type="text/csv")
 
 
-@operation(router, "GET", "/api/budgets", "budgets", group="any", level="admin", summary="What is left of every budget")
+@operation(
+    router,
+    "GET",
+    "/api/budgets",
+    "budgets",
+    group="any",
+    answers="figures.Budgets",
+    level="admin",
+    summary="What is left of every budget",
+)
 async def budgets(context: NodeContext) -> Response:
     """Limits in force now: of all keys together, and of each key that may call. The key without a name stands for the
     callers without one. `resets_at`: epoch seconds, null for `at_once`.
@@ -58,7 +80,7 @@ async def budgets(context: NodeContext) -> Response:
     )
 
 
-def _left(left: Sequence[Left], now: float) -> list[dict[str, Any]]:
+def _left(left: Sequence[Left], now: float) -> list[shapes.BudgetLeft]:
     return [
         {
             "name": one.name,
@@ -82,6 +104,7 @@ OWN = {
     "/v1/organization/usage/{what}",
     "usage.organization",
     group="any",
+    answers="openai.UsageBuckets",
     query=OWN,
     summary="A key's own usage, in OpenAI's shape",
 )

@@ -20,7 +20,7 @@ PATH = "/v1/videos"
 ONE = PATH + "/{video_id}"
 
 
-@operation(router, "POST", PATH, "videos.create", group="images", body=CreateRequest)
+@operation(router, "POST", PATH, "videos.create", group="images", answers="openai.Video", body=CreateRequest)
 async def create(context: NodeContext) -> Response:
     """A video from a prompt, which is made in the background; a form or JSON, with an image to start from."""
     limit = context.service.settings.max_body_bytes
@@ -33,7 +33,7 @@ async def create(context: NodeContext) -> Response:
     return _shown(context, await submitted(context, call))
 
 
-@operation(router, "POST", ONE + "/remix", "videos.remix", group="images", body=RemixRequest)
+@operation(router, "POST", ONE + "/remix", "videos.remix", group="images", answers="openai.Video", body=RemixRequest)
 async def remix(context: NodeContext) -> Response:
     """A finished video changed in words: the next turn of its chat."""
     video_id = context.request.path_params["video_id"]
@@ -45,20 +45,20 @@ async def remix(context: NodeContext) -> Response:
     return _shown(context, await submitted(context, call))
 
 
-@operation(router, "GET", PATH, "videos.list", group="images", query=LIST_QUERY)
+@operation(router, "GET", PATH, "videos.list", group="images", answers="openai.Videos", query=LIST_QUERY)
 async def listing(context: NodeContext) -> Response:
     """The caller's videos, the newest first, a page at a time."""
     found, more = await page(context, "video")
     return json_response(openai_videos.write_list(found, context.caller.language, more=more))
 
 
-@operation(router, "GET", ONE, "videos.get", group="images", query={"wait": "integer"})
+@operation(router, "GET", ONE, "videos.get", group="images", answers="openai.Video", query={"wait": "integer"})
 async def one(context: NodeContext) -> Response:
     """How a video stands, and what was measured of it once it is here; `?wait=SECONDS` (300 at most) waits for that."""
     return _shown(context, await looked_at(context, "video", context.request.path_params["video_id"]))
 
 
-@operation(router, "DELETE", ONE, "videos.delete", group="images")
+@operation(router, "DELETE", ONE, "videos.delete", group="images", answers="openai.DeletedVideo")
 async def delete(context: NodeContext) -> Response:
     """Forget a video and its file; one that is being made is given up."""
     video_id = context.request.path_params["video_id"]
@@ -72,7 +72,7 @@ async def delete(context: NodeContext) -> Response:
     ONE + "/content",
     "videos.content",
     group="images",
-    produces="video/mp4",
+    produces=("video/mp4",),
     query={"variant": "string"},
 )
 async def content(context: NodeContext) -> Response:

@@ -11,12 +11,14 @@ const t = words({
   search: ["Search", "搜索"],
   parameters: ["Parameters", "参数"],
   body: ["Body", "请求体"],
-  answers: ["Answers", "响应"],
+  answer: ["Answer", "响应"],
+  refusals: ["Refusals", "错误响应"],
   required: ["required", "必填"],
+  not_always: ["not always there", "可能没有"],
   none: ["Nothing found.", "没有结果。"],
   in_path: ["in the path", "路径"],
   in_query: ["in the query", "查询"],
-  in_header: ["in the header", "请求头"],
+  in_header: ["in a header", "请求头"],
 });
 
 export function Reference({ title }) {
@@ -51,8 +53,9 @@ function Operation({ one, document }) {
 }
 
 function Inside({ one, document }) {
-  const schema = Object.values(one.requestBody?.content ?? {})[0]?.schema;
-  const body = schema && resolved(schema, document);
+  const body = Object.values(one.requestBody?.content ?? {})[0]?.schema;
+  const answers = Object.entries(one.responses ?? {}).map(([status, told]) => [status, resolved(told, document)]);
+  const good = answers.filter(([status]) => status.startsWith("2"));
   return html`
     <div class="stack">
       ${one.parameters?.length > 0 && html`
@@ -60,32 +63,71 @@ function Inside({ one, document }) {
           <dl class="facts">${one.parameters.map((each) => html`
             <dt><code>${each.name}</code></dt><dd>${typeOf(each.schema ?? {}, document)} <span class="muted">${t("in_" + each.in)}${each.required ? ` · ${t("required")}` : ""}</span></dd>`)}
           </dl></section>`}
-      ${body && html`
-        <section class="stack tight"><h3>${t("body")}</h3>
-          ${body.description && html`<p class="muted">${body.description}</p>`}
-          <dl class="facts">${Object.entries(body.properties ?? {}).map(([name, each]) => html`
-            <dt><code>${name}</code></dt>
-            <dd>${typeOf(each, document)} <span class="muted">${(body.required ?? []).includes(name) ? t("required") : ""} ${resolved(each, document).description ?? ""}</span></dd>`)}
-          </dl></section>`}
-      <section class="stack tight"><h3>${t("answers")}</h3>
-        <dl class="facts">${Object.entries(one.responses ?? {}).map(([status, told]) => html`<dt>${status}</dt><dd>${told.description}</dd>`)}</dl>
+      ${body && html`<section class="stack tight"><h3>${t("body")}</h3><${Fields} schema=${body} document=${document} /></section>`}
+      ${good.map(([status, told]) => html`
+        <section class="stack tight"><h3>${t("answer")} ${status}</h3>
+          <p class="muted">${Object.keys(told.content ?? {}).join(", ") || told.description}</p>
+          ${alternatives(told.content?.["application/json"]?.schema).map((each) => html`<${Fields} schema=${each} document=${document} answer />`)}
+        </section>`)}
+      <section class="stack tight"><h3>${t("refusals")}</h3>
+        <dl class="facts">${answers.filter((each) => !good.includes(each)).map(([status, told]) => html`<dt>${status}</dt><dd>${told.description}</dd>`)}</dl>
       </section>
-      <${Code} label="curl" text=${command(one, body, document)} />
+      <${Code} label="curl" text=${command(one, body && resolved(body, document), document)} />
     </div>
   `;
 }
 
-const resolved = (schema, document) =>
-  schema.$ref ? document.components.schemas[schema.$ref.split("/").at(-1)] ?? {} : schema;
+const alternatives = (schema) => (schema ? schema.anyOf ?? [schema] : []);
 
-/** A type in one line: "string", "array of Message", "1k or 2k". */
-function typeOf(schema, document) {
+/** The fields of an object, each with its type; what has fields of its own shows them when it is opened. */
+function Fields({ schema, document, answer }) {
+  const one = inner(schema, document);
+  const required = one.required ?? [];
+  return html`
+    ${one.description && html`<p class="muted">${one.description}</p>`}
+    <dl class="facts">${Object.entries(one.properties ?? {}).map(([name, each]) => html`
+      <dt><code>${name}</code></dt>
+      <dd>
+        <${Type} schema=${each} document=${document} answer=${answer} />
+        ${" "}<span class="muted">${required.includes(name) === !answer ? t(answer ? "not_always" : "required") : ""} ${each.description ?? ""}</span>
+      </dd>`)}
+    </dl>
+  `;
+}
+
+function Type({ schema, document, answer }) {
+  const [open, setOpen] = useState(false);
+  const below = alternatives(schema).filter((each) => inner(each, document).properties);
+  if (!below.length) return typeOf(schema, document, answer);
+  return html`
+    <details onToggle=${(e) => { e.stopPropagation(); setOpen(e.currentTarget.open); }}>
+      <summary>${typeOf(schema, document, answer)}</summary>
+      ${open && below.map((each) => html`<${Fields} schema=${each} document=${document} answer=${answer} />`)}
+    </details>
+  `;
+}
+
+/** What a schema refers to, or of a list what its items are. */
+function inner(schema, document) {
+  const one = resolved(schema, document);
+  return one.type === "array" ? inner(one.items ?? {}, document) : one;
+}
+
+/** What a reference stands for: a schema or a response. */
+function resolved(one, document) {
+  if (!one.$ref) return one;
+  const [kind, name] = one.$ref.split("/").slice(-2);
+  return document.components[kind][name] ?? {};
+}
+
+/** A type in one line: "string", "[ Message ]", "1k" | "2k". nulls: whether they are said, as of answers. */
+function typeOf(schema, document, nulls) {
   if (schema.$ref) return schema.$ref.split("/").at(-1);
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" | ");
   const many = schema.anyOf ?? schema.oneOf;
-  if (many) return many.map((one) => typeOf(one, document)).filter((one) => one !== "null").join(" | ");
-  if (schema.type === "array") return `[ ${typeOf(schema.items ?? {}, document)} ]`;
+  if (many) return many.map((one) => typeOf(one, document, nulls)).filter((one) => nulls || one !== "null").join(" | ");
+  if (schema.type === "array") return `[ ${typeOf(schema.items ?? {}, document, nulls)} ]`;
   return schema.type ?? "any";
 }
 
