@@ -14,7 +14,7 @@ from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
 from gemgate.caller import Caller
 from gemgate.chat import ChatRequest, Message, Role, Text, TextDelta, ThoughtDelta
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, plain, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, load_settings, marked, out, plain, run, say
 from gemgate.settings import Settings
 
 CALLER = Caller(client="cli", admin=True)
@@ -45,7 +45,7 @@ async def signed_in(settings: Settings) -> AsyncIterator[Service]:
     async with open_service(settings, resident=False) as service:
         accounts = service.pool.accounts
         if not accounts:
-            fail(str(service.pool.no_account_error("text")))
+            raise service.pool.no_account_error("text")
         for account in accounts:
             if not account.is_open:
                 await account.sign_in(seen=0)
@@ -76,7 +76,7 @@ def _ask() -> str | None:
     """The next line from the terminal; None at its end."""
     while True:
         if sys.stdin.isatty():
-            err.print(marked("[cyan]you:[/cyan] "), end="")
+            err.print(marked(say("[cyan]you:[/cyan] ", "[cyan]你：[/cyan]")), end="")
         line = sys.stdin.readline()
         if not line:
             return None
@@ -117,6 +117,6 @@ async def _models(settings: Settings, as_json: bool) -> None:
         return
     for row in rows:
         served = "{:24}" if row["served_by"] else "[red]{:24}[/red]"
-        named = row["served_by"] or "not offered by this account"
+        named = row["served_by"] or say("not offered by this account", "此账号不提供")
         line = marked(f"{{:34}} {{:6}} {served} {{}}", row["id"], row["kind"], named, row["description"])
         out.print(line, highlight=False, soft_wrap=True)

@@ -26,7 +26,7 @@ from gemgate.assembly.node import open_service
 from gemgate.cli.account_backend import running
 from gemgate.cli.serve import listening
 from gemgate.cli.terminal import err, language, load_settings, run, say
-from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
+from gemgate.errors import ClientError, GatewayError, LocalText, NoAccount, NotFound, Unreachable, system_words
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
@@ -86,9 +86,16 @@ class Connection:
                     raise _said(answer.status, await answer.read(), address)
                 yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            system = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else ""
-            why = system or str(error) or "no answer in time"
-            raise Unreachable(f"{_origin(address)} does not answer: {why}", f"{_origin(address)} 没有响应") from None
+            why = _why(error)
+            raise Unreachable(
+                f"{_origin(address)} does not answer: {why.en}", f"{_origin(address)} 没有响应：{why.zh}"
+            ) from None
+
+
+def _why(error: Exception) -> LocalText:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return system_words(error.os_error)
+    return system_words(error) if str(error) else LocalText("no answer in time", "未及时响应")
 
 
 @asynccontextmanager

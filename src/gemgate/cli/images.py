@@ -24,6 +24,7 @@ from gemgate.cli.terminal import (
     load_settings,
     marked,
     out,
+    reason,
     run,
     say,
 )
@@ -152,7 +153,7 @@ def _read(path: Path) -> Inline:
         data = path.read_bytes()
         return Inline(data, measure(data).mime, path.name)
     except OSError as error:
-        fail(f"{path}: {error.strerror or error}")
+        fail(f"{path}: {reason(error)}")
     except ClientError as error:
         fail(f"{path}: {error.text(language())}")
 
@@ -181,9 +182,9 @@ async def _made(settings: Settings, wanted: ImageRequest, folder: Path, *, quiet
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
-        bar = progress.add_task("signing in", total=wanted.n)
+        bar = progress.add_task(say("signing in", "正在登录"), total=wanted.n)
         async with signed_in(settings) as service:
-            progress.update(bar, description="painting")
+            progress.update(bar, description=say("painting", "正在生成"))
             admission = await service.gateway.admit_images(wanted.model, CALLER)
             results: list[Result] = []
 
@@ -216,7 +217,11 @@ def _row(path: Path | None, result: GeneratedImage | GatewayError) -> dict[str, 
 def _show(results: Sequence[Result]) -> None:
     for path, result in results:
         if isinstance(result, GatewayError):
-            err.print(marked("[red]error:[/red] {}", result.text(language())), highlight=False, soft_wrap=True)
+            err.print(
+                marked(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), result.text(language())),
+                highlight=False,
+                soft_wrap=True,
+            )
             continue
         out.print(str(path), highlight=False, soft_wrap=True)
         facts = (

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from gemgate.assembly.node import open_service
 from gemgate.cli.simulated import simulated
-from gemgate.cli.terminal import ConfigOption, FleetOption, err, fail, load_settings, marked, out, run, say
+from gemgate.cli.terminal import ConfigOption, FleetOption, err, fail, load_settings, marked, out, reason, run, say
 from gemgate.machine import CLIENTS, set_large_blocks_apart
 from gemgate.settings import Settings, outdated
 from gemgate.telemetry import set_up_logging
@@ -180,7 +180,7 @@ def listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        why = error.strerror or error
+        why = reason(error)
         fail(
             say(
                 f"cannot listen on {host}:{port}: {why}. Choose another with --port",
