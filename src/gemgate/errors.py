@@ -73,24 +73,24 @@ class LocalText:
 
 NO_TEXT = LocalText()
 
-_SYSTEM_ZH = {
-    errno.ENOENT: "文件或目录不存在",
-    errno.EACCES: "没有权限",
-    errno.EPERM: "操作不被允许",
-    errno.EISDIR: "是目录，不是文件",
-    errno.ENOTDIR: "路径中有一段不是目录",
-    errno.EEXIST: "文件已存在",
-    errno.ENOSPC: "磁盘空间不足",
-    errno.EROFS: "文件系统只读",
-    errno.ENAMETOOLONG: "文件名过长",
-    errno.EMFILE: "打开的文件过多",
-    errno.ETXTBSY: "文件正在被执行",
-    errno.EIO: "读写设备出错",
-    errno.EADDRINUSE: "地址已被占用",
-    errno.EADDRNOTAVAIL: "本机没有这个地址",
-    errno.ECONNREFUSED: "连接被拒绝",
-    errno.ENETUNREACH: "网络不可达",
-    errno.EHOSTUNREACH: "主机不可达",
+_SYSTEM = {
+    errno.ENOENT: LocalText("No such file or directory", "文件或目录不存在"),
+    errno.EACCES: LocalText("Permission denied", "没有权限"),
+    errno.EPERM: LocalText("Operation not permitted", "操作不被允许"),
+    errno.EISDIR: LocalText("Is a directory", "是目录，不是文件"),
+    errno.ENOTDIR: LocalText("Not a directory", "路径中有一段不是目录"),
+    errno.EEXIST: LocalText("File exists", "文件已存在"),
+    errno.ENOSPC: LocalText("No space left on device", "磁盘空间不足"),
+    errno.EROFS: LocalText("Read-only file system", "文件系统只读"),
+    errno.ENAMETOOLONG: LocalText("File name too long", "文件名过长"),
+    errno.EMFILE: LocalText("Too many open files", "打开的文件过多"),
+    errno.ETXTBSY: LocalText("Text file busy", "文件正在被执行"),
+    errno.EIO: LocalText("Input/output error", "读写设备出错"),
+    errno.EADDRINUSE: LocalText("Address already in use", "地址已被占用"),
+    errno.EADDRNOTAVAIL: LocalText("Cannot assign requested address", "本机没有这个地址"),
+    errno.ECONNREFUSED: LocalText("Connection refused", "连接被拒绝"),
+    errno.ENETUNREACH: LocalText("Network is unreachable", "网络不可达"),
+    errno.EHOSTUNREACH: LocalText("No route to host", "主机不可达"),
 }
 
 
@@ -98,9 +98,10 @@ def system_words(error: BaseException) -> LocalText:
     """What the operating system says is wrong, without path and number; of other errors their text, or their kind."""
     if isinstance(error, UnicodeError):
         return LocalText("not a text file", "不是文本文件")
-    en = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    known = _SYSTEM_ZH.get(error.errno) if isinstance(error, OSError) and error.errno is not None else None
-    return LocalText(en, known or en)
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _SYSTEM:  # not `strerror`: asyncio has words of its own there, with the address in them
+        return _SYSTEM[number]
+    return LocalText.of((error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__)
 
 
 def said(text: str, most: int = 100) -> str:

@@ -148,7 +148,7 @@ def one_language(source: Path) -> Iterator[str]:
         ):
             for part in (part for given in call.args[:1] for part in ([given, *getattr(given, "values", ())])):
                 if isinstance(part, ast.Constant) and WORDS.search(str(part.value)):
-                    yield f"{source.name}:{call.lineno} {part.value}"
+                    yield f"{source.name}:{call.lineno} {part.value!s}"
 
 
 def test_what_a_command_prints_stands_in_both_languages() -> None:
@@ -193,3 +193,9 @@ def test_every_error_of_a_file_has_its_words() -> None:
 @pytest.mark.parametrize(("nbytes", "told"), [(830, "830 B"), (12_345, "12 kB"), (1_917_532, "1.9 MB")])
 def test_a_small_file_is_not_of_no_size(nbytes: int, told: str) -> None:
     assert terminal.amount(nbytes) == told
+
+
+@pytest.mark.parametrize("page", ["quick-reference.md", "quick-reference.zh.md"])
+def test_the_quick_reference_has_every_command(page: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8").split("\n## ")[1]
+    assert [name for name in cli.COMMANDS if not re.search(rf"`(gemgate )?{name}\b", text)] == []

@@ -44,6 +44,13 @@ UrlOption = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+GatewayOption = Annotated[
+    str,
+    typer.Option(
+        "--url", envvar="GEMGATE_URL", help="A gateway to ask; without it, the accounts of the settings.",
+        show_default=False,
+    ),
+]  # fmt: skip
 KeyOption = Annotated[
     str, typer.Option("--key", envvar="GEMGATE_KEY", help="Key for that gateway (API_KEY there).", show_default=False)
 ]

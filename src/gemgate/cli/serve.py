@@ -275,7 +275,7 @@ def _tell_demo(base: str) -> None:
         ),
         "",
         say(f"The page:  {base}/", f"页面：  {base}/"),
-        say("For gemgate's own commands (batch, accounts):", "供 gemgate 自己的命令（batch、accounts）使用：")
+        say("For gemgate's own commands (chat, image, batch):", "供 gemgate 自己的命令（chat、image、batch）使用：")
         + f"  export GEMGATE_URL={base}",
         say("Try in another terminal:", "在另一个终端中试试："),
         "",
