@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.markup import render
 from tools.docs import examples
+from typer import rich_utils
 from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -199,3 +200,31 @@ def test_a_small_file_is_not_of_no_size(nbytes: int, told: str) -> None:
 def test_the_quick_reference_has_every_command(page: str) -> None:
     text = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8").split("\n## ")[1]
     assert [name for name in cli.COMMANDS if not re.search(rf"`(gemgate )?{name}\b", text)] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("banana", "没有命令 'banana'。"),
+        ("imag x", "没有命令 'imag'。 您是否想输入 'image'？"),
+        ("chat --banan", "没有选项 --banan。"),
+        ("music x --length banana", "'--length' 的值无效： 'banana' 不可用，可选 'short', 'standard'。"),
+        ("music --length", "选项 '--length' 需要一个值。"),
+        ("music", "缺少 'prompt'。"),
+        ("image x y", "多余的参数：y"),
+        ("image x -n 99", "'-n' / '--count' 的值无效： 最大为 10"),
+        ("image x -n abc", "'-n' / '--count' 的值无效： 应为整数"),
+        ("restore missing.zip", "'file' 的值无效： 'missing.zip' 不存在。"),
+        ("migrate", "缺少 '--from'。"),
+        ("jobs lst", "没有命令 'lst'。 您是否想输入 'list'？"),
+    ],
+)
+def test_what_is_typed_wrongly_is_told_in_chinese(monkeypatch: pytest.MonkeyPatch, words: str, told: str) -> None:
+    for heading in ("ERRORS_PANEL_TITLE", "RICH_HELP"):
+        monkeypatch.setattr(rich_utils, heading, getattr(rich_utils, heading))
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", 200)
+    done = CliRunner().invoke(cli.app, words.split(), env={"LC_ALL": "zh_CN.UTF-8"})
+    assert done.exit_code == 2
+    assert told in done.stderr, done.stderr
+    assert " 错误 " in done.stderr
+    assert not re.search(r"Error|Usage|Try", done.stderr)

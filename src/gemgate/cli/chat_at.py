@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def chat_at(
     through(work, *place)
 
 
-async def _pieces(gateway: Connection, body: dict[str, Any]) -> AsyncIterator[tuple[str, bool]]:
+async def _pieces(gateway: Connection, body: dict[str, Any]) -> AsyncGenerator[tuple[str, bool], None]:
     """The texts of an answer, and whether they are thoughts; the error that ends its stream is raised."""
     headers = {"content-type": "application/json"}
     async with gateway.open("POST", "/v1/chat/completions", orjson.dumps(body), headers) as answer:
