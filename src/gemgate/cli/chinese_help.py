@@ -83,8 +83,12 @@ def misuse_in_chinese(error: Any) -> None:
     """Exchange the sentences of an error of the library's, its headings and the usage above it."""
     told = error.format_message()
     for english, wanted in MISUSE:
-        told = re.sub(english, lambda found, wanted=wanted: wanted.format(*found.groups()), told)
+        told = re.sub(english, partial(_filled, wanted), told)
     error.format_message = lambda: told
     if error.ctx is not None:
         error.ctx.command.format_usage = partial(_usage, error.ctx.command)
     vars(rich_utils).update(ERRORS_PANEL_TITLE="错误", RICH_HELP="[blue]{command_path} {help_option}[/] 显示帮助。")
+
+
+def _filled(wanted: str, found: re.Match[str]) -> str:
+    return wanted.format(*found.groups())
