@@ -37,6 +37,7 @@ nothing for this prompt? Everything that is not certain is "maybe" (docs/decisio
 
 from __future__ import annotations
 
+import errno
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
@@ -71,6 +72,36 @@ class LocalText:
 
 
 NO_TEXT = LocalText()
+
+_SYSTEM = {
+    errno.ENOENT: LocalText("No such file or directory", "文件或目录不存在"),
+    errno.EACCES: LocalText("Permission denied", "没有权限"),
+    errno.EPERM: LocalText("Operation not permitted", "操作不被允许"),
+    errno.EISDIR: LocalText("Is a directory", "是目录，不是文件"),
+    errno.ENOTDIR: LocalText("Not a directory", "路径中有一段不是目录"),
+    errno.EEXIST: LocalText("File exists", "文件已存在"),
+    errno.ENOSPC: LocalText("No space left on device", "磁盘空间不足"),
+    errno.EROFS: LocalText("Read-only file system", "文件系统只读"),
+    errno.ENAMETOOLONG: LocalText("File name too long", "文件名过长"),
+    errno.EMFILE: LocalText("Too many open files", "打开的文件过多"),
+    errno.ETXTBSY: LocalText("Text file busy", "文件正在被执行"),
+    errno.EIO: LocalText("Input/output error", "读写设备出错"),
+    errno.EADDRINUSE: LocalText("Address already in use", "地址已被占用"),
+    errno.EADDRNOTAVAIL: LocalText("Cannot assign requested address", "本机没有这个地址"),
+    errno.ECONNREFUSED: LocalText("Connection refused", "连接被拒绝"),
+    errno.ENETUNREACH: LocalText("Network is unreachable", "网络不可达"),
+    errno.EHOSTUNREACH: LocalText("No route to host", "主机不可达"),
+}
+
+
+def system_words(error: BaseException) -> LocalText:
+    """What the operating system says is wrong, without path and number; of other errors their text, or their kind."""
+    if isinstance(error, UnicodeError):
+        return LocalText("not a text file", "不是文本文件")
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _SYSTEM:  # not `strerror`: asyncio has words of its own there, with the address in them
+        return _SYSTEM[number]
+    return LocalText.of((error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__)
 
 
 def said(text: str, most: int = 100) -> str:

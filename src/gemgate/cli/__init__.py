@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -149,8 +151,29 @@ TyperCommand.format_help = _told(TyperCommand.format_help)  # type: ignore[metho
 TyperGroup.format_help = _told(TyperGroup.format_help)  # type: ignore[method-assign]
 
 
+@contextmanager
+def _misuse() -> Iterator[None]:
+    """What is wrong with the words that were typed is told in the terminal's language."""
+    try:
+        yield
+    except typer.TyperException as error:
+        if language() == "zh" and hasattr(error, "format_message"):
+            from gemgate.cli.chinese_help import misuse_in_chinese
+
+            misuse_in_chinese(error)
+        raise
+
+
 class _Listed(TyperGroup):
     """Lists placeholders; the real command comes in when one is called."""
+
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        with _misuse():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _misuse():
+            return super().invoke(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As the library's, with the real command in the place of the listed one."""

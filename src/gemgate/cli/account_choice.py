@@ -12,7 +12,7 @@ from rich.table import Table
 
 from gemgate.accounts import Cookies
 from gemgate.cli.account_backend import AccountBackend, Facts
-from gemgate.cli.terminal import err, fail, language, out
+from gemgate.cli.terminal import err, fail, language, out, reason, say
 from gemgate.cookies.spec import BROWSERS
 from gemgate.dialects import cookie_text
 from gemgate.errors import AccountError, BadRequest, GatewayError
@@ -46,16 +46,16 @@ async def everybody(backend: AccountBackend, places: Sequence[str], cookies: Coo
         except (AccountError, GatewayError) as error:
             if len(places) == 1:
                 raise
-            err.print(error.en, style="dim", highlight=False, soft_wrap=True, markup=False)
+            err.print(error.text(language()), style="dim", highlight=False, soft_wrap=True, markup=False)
     return found
 
 
 def show_identities(found: Sequence[Facts]) -> None:
     """A table for people."""
     if not found:
-        err.print("Nobody is signed in there.", highlight=False)
+        err.print(say("Nobody is signed in there.", "那里没有已登录的账号。"), highlight=False)
         return
-    table = Table("who", "source", "number", "account here")
+    table = Table(*say("who,source,number,account here", "身份,来源,序号,本地账号").split(","))
     for one in found:
         table.add_row(one["google"] or one["why"] or "?", one["source"], f"/u/{one['number']}", one["account"] or "")
     out.print(table)
@@ -68,13 +68,20 @@ def read_cookies(place: Path | None) -> Cookies:
             return cookie_text.read(place.read_text("utf-8-sig"))
         if not sys.stdin.isatty():
             return cookie_text.read(sys.stdin.read())
-        err.print("Paste the values from the cookies of gemini.google.com; nothing is shown.", highlight=False)
+        err.print(
+            say(
+                "Paste the values from the cookies of gemini.google.com; nothing is shown.",
+                "请粘贴 gemini.google.com 的 Cookie 值；输入内容不会显示。",
+            ),
+            highlight=False,
+        )
         psid = Prompt.ask("__Secure-1PSID", console=err, password=True)
         if any(mark in psid for mark in "={["):
             return cookie_text.read(psid)  # a whole header or a browser extension's export
         psidts = Prompt.ask("__Secure-1PSIDTS", console=err, password=True)
         return Cookies(psid.strip(), psidts.strip())
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{place} cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}", 2)
+        why = reason(error)
+        fail(say(f"{place} cannot be read: {why}", f"无法读取 {place}：{why}"), 2)
     except BadRequest as error:
         fail(error.text(language()), 2)

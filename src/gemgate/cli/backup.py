@@ -106,7 +106,8 @@ async def _backup(settings: Settings, path: Path, *, images: bool) -> None:
         )
     async with open_storage(settings, exclusive=False) as storage:
         with _bar() as progress:
-            task = progress.add_task("rows and pictures" if images else "rows", total=None)
+            what = say("rows and pictures", "记录和图片") if images else say("rows", "记录")
+            task = progress.add_task(what, total=None)
             blobs = storage.blobs if images else None
             manifest = await archive.write(path, storage.database, blobs, time.time(), lambda _: progress.advance(task))
     out.print(f"{path}  {_told(manifest)}", highlight=False, soft_wrap=True)
@@ -125,7 +126,7 @@ async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = database_url(settings)
     with held(url), _bar() as progress:
-        task = progress.add_task("rows and pictures", total=None)
+        task = progress.add_task(say("rows and pictures", "记录和图片"), total=None)
         blobs = open_blobs(settings)
         manifest = await archive.restore(path, url, blobs, replace=replace, done=lambda _: progress.advance(task))
     restored = say(f"{_told(manifest)} restored", f"已恢复 {_told(manifest)}")

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from gemgate.cli.terminal import fail, language
+from gemgate.cli.terminal import fail, language, reason
 from gemgate.dialects import prompt_files
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, system_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def read_prompts(path: str) -> PromptFile:
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        fail(f"{path}: {error.strerror or error}", 2)
+        fail(f"{path}: {reason(error)}", 2)
     folder = Path() if path == "-" else Path(path).parent
     try:
         found = prompt_files.read(data, "" if path == "-" else Path(path).suffix, lambda text: _reference(folder, text))
@@ -45,7 +45,8 @@ def _reference(folder: Path, text: str) -> str:
     try:
         return base64.b64encode((folder / text).read_bytes()).decode()
     except OSError as error:
-        raise BadRequest(f"{text}: {error.strerror or error}") from None
+        why = system_words(error)
+        raise BadRequest(f"{text}: {why.en}", f"{text}：{why.zh}") from None
 
 
 def body_of(prompts: PromptFile, wishes: dict[str, Any]) -> bytes:

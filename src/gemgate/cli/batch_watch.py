@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, written_whole
-from gemgate.cli.terminal import err, quoted
+from gemgate.cli.terminal import err, quoted, say
 from gemgate.errors import GatewayError, Unreachable
 
 FETCHES = 4
@@ -58,7 +58,7 @@ async def follow(gateway: Connection, batch_id: str, folder: Path, *, quiet: boo
         TextColumn("{task.fields[more]}"),
     )
     with Progress(*columns, console=err, disable=quiet) as progress:
-        bar = progress.add_task("painting", total=None, more="")
+        bar = progress.add_task(say("painting", "正在生成"), total=None, more="")
         waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         fetchers = [asyncio.create_task(_fetcher(gateway, waiting, folder, haul)) for _ in range(FETCHES)]
         try:
@@ -107,7 +107,9 @@ async def _events(
         except Unreachable:
             if gateway.own:
                 raise
-            progress.update(bar, more="[yellow]the gateway is away, waiting for it[/yellow]")
+            progress.update(
+                bar, more=f"[yellow]{say('the gateway is away, waiting for it', '网关暂时无法访问，正在等待')}[/yellow]"
+            )
         await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
         failures += 1
 
@@ -120,11 +122,12 @@ def _settled(status: dict[str, Any]) -> bool:
 def _more(status: dict[str, Any]) -> str:
     parts = []
     if status["failed"]:
-        parts.append(f"[red]{status['failed']} failed[/red]")
+        parts.append(f"[red]{status['failed']} {say('failed', '张失败')}[/red]")
     if reason := status.get("waiting_for"):
         parts.append(f"[yellow]{quoted(reason)}[/yellow]")
     elif (eta := status.get("eta_seconds")) and (ready := status.get("ready_at")):
-        parts.append(f"about {_span(eta)} left, ready by {local(ready)}")
+        left = _span(eta)
+        parts.append(say(f"about {left} left, ready by {local(ready)}", f"约剩 {left}，预计 {local(ready)} 前完成"))
     return ", ".join(parts)
 
 
@@ -141,9 +144,9 @@ async def _fetcher(
         try:
             path, fetched = await _fetched(gateway, result, folder)
         except GatewayError as error:
+            why = say(f"made, but not fetched: {error.en}", f"已生成，但未能取回：{error.zh}")
             haul.errors[result["task_id"]] = {
-                "task_id": result["task_id"], "error": f"made, but not fetched: {error.en}", "code": "not_fetched",
-                "retryable": True,
+                "task_id": result["task_id"], "error": why, "code": "not_fetched", "retryable": True,
             }  # fmt: skip
             continue
         haul.files[result["task_id"]] = path

@@ -22,7 +22,7 @@ from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.images import SIZES
 from gemgate.cli.jobs import IdArgument, LimitOption, StatusOption
-from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, fail, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, err, fail, out, say
 
 batch = typer.Typer(
     name="batch",
@@ -71,7 +71,7 @@ def run_batch(
     """
     size = size.lower() if size else None
     if size is not None and size not in SIZES:
-        fail(f"--size is one of {', '.join(SIZES)}", 2)
+        fail(say(f"--size is one of {', '.join(SIZES)}", f"--size 可选 {'、'.join(SIZES)}"), 2)
     wishes = {
         "model": model,
         "size": size,
@@ -112,7 +112,7 @@ def fetch(
     if archive is not None:
         target = f"/v1/batch/{batch_id}/archive"
         size = through(lambda gateway: gateway.written(target, archive), url, key, config)
-        out.print(f"{archive}: {size / 1e6:.1f} MB", highlight=False)
+        out.print(f"{archive}: {amount(size)}", highlight=False)
         return
 
     def work(gateway: Connection) -> Awaitable[Haul]:
@@ -167,7 +167,11 @@ async def _taken_up(gateway: Connection, batch_id: str, *, retry: bool) -> None:
     status = await gateway.ask("GET", f"/v1/batch/{batch_id}/status?limit=0")
     done, total = status["completed"], status["total"]
     if status["completed"] or status["failed"] or status.get("cancelled"):
-        err.print(f"{batch_id} was begun before: {done} of {total} are made", highlight=False)
+        line = say(
+            f"{batch_id} was begun before: {done} of {total} are made",
+            f"{batch_id} 之前已开始：{total} 张中已完成 {done} 张",
+        )
+        err.print(line, highlight=False, soft_wrap=True)
     if retry and (status["failed"] or status.get("cancelled")):
         status = await gateway.ask("POST", f"/v1/batch/{batch_id}/retry", b"")
     if status["status"] == "paused":
@@ -177,18 +181,26 @@ async def _taken_up(gateway: Connection, batch_id: str, *, retry: bool) -> None:
 async def _hauled(gateway: Connection, batch_id: str, output: Path, *, quiet: bool) -> Haul:
     """Follow to the end; whoever leaves before is told what becomes of the rest."""
     if not quiet:
-        err.print(f"{batch_id} on {'this process' if gateway.own else gateway.url}, into {output}/", highlight=False)
+        place = say("this process", "本进程") if gateway.own else gateway.url
+        line = say(f"{batch_id} on {place}, into {output}/", f"{batch_id}：由 {place} 执行，写入 {output}/")
+        err.print(line, highlight=False, soft_wrap=True)
     try:
         return await follow(gateway, batch_id, output, quiet=quiet)
     except asyncio.CancelledError:
         if gateway.own:
-            err.print("Stopping; nothing is lost. The same command again goes on.", highlight=False)
+            line = say(
+                "Stopping; nothing is lost. The same command again goes on.",
+                "正在停止，不会丢失任何内容。再次运行同一命令即可继续。",
+            )
+            err.print(line, highlight=False)
         else:
-            err.print(
+            line = say(
                 f"{batch_id} goes on without you on {gateway.url}. The same command again fetches what is missing; "
                 f"`gemgate batch cancel {batch_id}` stops it.",
-                highlight=False, soft_wrap=True,
-            )  # fmt: skip
+                f"{batch_id} 会在 {gateway.url} 继续执行。再次运行同一命令可取回缺少的图片；"
+                f"`gemgate batch cancel {batch_id}` 可取消。",
+            )
+            err.print(line, highlight=False, soft_wrap=True)
         raise
 
 
@@ -199,10 +211,9 @@ def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
         print(json.dumps(haul.summary(), ensure_ascii=False, indent=2))
     else:
         new = len(haul.files) - haul.kept
-        there = f", {haul.kept} were here" if haul.kept else ""
-        out.print(
-            f"{status['batch_id']} {status['status']}: {new} pictures written to {output}/{there}", highlight=False
-        )
+        there = say(f", {haul.kept} were here", f"，已有 {haul.kept} 张") if haul.kept else ""
+        written = say(f"{new} pictures written to {output}/", f"已将 {new} 张图片写入 {output}/")
+        out.print(f"{status['batch_id']} {status['status']}: {written}{there}", highlight=False, soft_wrap=True)
         jobs.errors_shown(status["batch_id"], list(haul.errors.values()))
     if haul.errors or status["status"] in ("failed", "cancelled"):
         raise typer.Exit(1)

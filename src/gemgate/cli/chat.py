@@ -1,4 +1,4 @@
-"""`gemgate chat` and `gemgate models`: the gateway used directly, without a server."""
+"""`gemgate chat` and `gemgate models`: the gateway used directly, without a server, unless one is named."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +15,9 @@ from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
 from gemgate.caller import Caller
 from gemgate.chat import ChatRequest, Message, Role, Text, TextDelta, ThoughtDelta
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, plain, run
+from gemgate.cli.chat_at import chat_at, models_at
+from gemgate.cli.connection import GatewayOption, KeyOption
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, load_settings, marked, out, plain, run, say
 from gemgate.settings import Settings
 
 CALLER = Caller(client="cli", admin=True)
@@ -27,15 +30,26 @@ def chat(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Model id.", show_default=False)] = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="System text.", show_default=False)] = None,
     thoughts: Annotated[bool, typer.Option("--thoughts", help="Show the model's thoughts, dimmed.")] = False,
+    url: GatewayOption = "",
+    key: KeyOption = "",
     config: ConfigOption = None,
 ) -> None:
     """Chat with the account; the answer streams to the terminal."""
+    if url:
+        said = iter([prompt] if prompt is not None else iter(_ask, None))
+        chat_at((url, key, config), lambda: next(said, None), model, system, partial(_show, thoughts=thoughts))
+        return
     settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config, quiet=True).settings
     run(_chat(settings, prompt, model, system, thoughts))
 
 
-def models(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def models(
+    url: GatewayOption = "", key: KeyOption = "", as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
     """List the models that can be named, and what the account offers."""
+    if url:
+        _listed(models_at((url, key, config)), as_json)
+        return
     run(_models(load_settings(config=config, quiet=True).settings, as_json))
 
 
@@ -45,7 +59,7 @@ async def signed_in(settings: Settings) -> AsyncIterator[Service]:
     async with open_service(settings, resident=False) as service:
         accounts = service.pool.accounts
         if not accounts:
-            fail(str(service.pool.no_account_error("text")))
+            raise service.pool.no_account_error("text")
         for account in accounts:
             if not account.is_open:
                 await account.sign_in(seen=0)
@@ -76,12 +90,21 @@ def _ask() -> str | None:
     """The next line from the terminal; None at its end."""
     while True:
         if sys.stdin.isatty():
-            err.print(marked("[cyan]you:[/cyan] "), end="")
+            err.print(marked(say("[cyan]you:[/cyan] ", "[cyan]你：[/cyan]")), end="")
         line = sys.stdin.readline()
         if not line:
             return None
         if line.strip():
             return line.strip()
+
+
+def _show(text: str, thought: bool, *, thoughts: bool) -> None:
+    """A piece of an answer; of its thoughts only where they are wanted."""
+    if not thought:
+        sys.stdout.write(plain(text))
+        sys.stdout.flush()
+    elif thoughts:
+        err.print(text, style="dim", end="", highlight=False)
 
 
 async def streamed(service: Service, request: ChatRequest, *, thoughts: bool = False) -> str:
@@ -92,10 +115,9 @@ async def streamed(service: Service, request: ChatRequest, *, thoughts: bool = F
         async for event in events:
             if isinstance(event, TextDelta):
                 said.append(event.text)
-                sys.stdout.write(plain(event.text))
-                sys.stdout.flush()
-            elif isinstance(event, ThoughtDelta) and thoughts:
-                err.print(event.text, style="dim", end="", highlight=False)
+                _show(event.text, False, thoughts=thoughts)
+            elif isinstance(event, ThoughtDelta):
+                _show(event.text, True, thoughts=thoughts)
     sys.stdout.write("\n")
     return "".join(said)
 
@@ -112,11 +134,19 @@ async def _models(settings: Settings, as_json: bool) -> None:
             }
             for card in service.gateway.models()
         ]
+    _listed(rows, as_json)
+
+
+def _listed(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """For scripts or for people; a gateway that was named does not tell what serves a model."""
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for row in rows:
+        if "served_by" not in row:
+            out.print(marked("{:34} {}", row["id"], row["description"]), highlight=False, soft_wrap=True)
+            continue
         served = "{:24}" if row["served_by"] else "[red]{:24}[/red]"
-        named = row["served_by"] or "not offered by this account"
+        named = row["served_by"] or say("not offered by this account", "此账号不提供")
         line = marked(f"{{:34}} {{:6}} {served} {{}}", row["id"], row["kind"], named, row["description"])
         out.print(line, highlight=False, soft_wrap=True)

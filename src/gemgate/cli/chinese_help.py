@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -53,3 +54,41 @@ def _told(text: str | None) -> str | None:
         return text
     texts = chinese("gemgate.cli")
     return "\n\n".join(texts.get(one, one) for one in paragraphs(text))
+
+
+MISUSE = (
+    (r"No such command (.+)\.", r"没有命令 {0}。"),
+    (r"No such option: (\S+)\.?", r"没有选项 {0}。"),
+    (r"\(Possible options: (.+)\)", r"（可能是：{0}）"),
+    (r"Did you mean (.+)\?", r"您是否想输入 {0}？"),
+    (r"Missing (?:option|argument|parameter) (.+)\.", r"缺少 {0}。"),
+    (r"Invalid value for (.+?):", r"{0} 的值无效："),
+    (r"Option (.+) requires an argument\.", r"选项 {0} 需要一个值。"),
+    (r"Option (.+) does not take a value\.", r"选项 {0} 不接受值。"),
+    (r"Got unexpected extra argument(?:s|\(s\))? \((.+)\)", r"多余的参数：{0}"),
+    (r"(?:Value error, )?(\S+) is not one of (.+)\.", r"{0} 不可用，可选 {1}。"),
+    (r"(?:file|path|dir|directory) (.+) does not exist\.", r"{0} 不存在。"),
+    (r"(?:file|path|dir|directory) (.+) is a directory\.", r"{0} 是目录。"),
+    (r"(?:file|path|dir|directory) (.+) is a file\.", r"{0} 是文件，不是目录。"),
+    (r"(?:file|path|dir|directory) (.+) is not readable\.", r"{0} 不可读。"),
+    (r"Input should be less than or equal to (\S+)", r"最大为 {0}"),
+    (r"Input should be greater than or equal to (\S+)", r"最小为 {0}"),
+    (r"Input should be a valid integer.*", r"应为整数"),
+    (r"Input should be a valid number.*", r"应为数字"),
+)
+"""What the library says when a command is typed wrongly; a sentence that is not here stays in English."""
+
+
+def misuse_in_chinese(error: Any) -> None:
+    """Exchange the sentences of an error of the library's, its headings and the usage above it."""
+    told = error.format_message()
+    for english, wanted in MISUSE:
+        told = re.sub(english, partial(_filled, wanted), told)
+    error.format_message = lambda: told
+    if error.ctx is not None:
+        error.ctx.command.format_usage = partial(_usage, error.ctx.command)
+    vars(rich_utils).update(ERRORS_PANEL_TITLE="错误", RICH_HELP="[blue]{command_path} {help_option}[/] 显示帮助。")
+
+
+def _filled(wanted: str, found: re.Match[str]) -> str:
+    return wanted.format(*found.groups())

@@ -19,7 +19,7 @@ import numpy as np
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, say
+from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, reason, say
 from gemgate.errors import ClientError
 from gemgate.imaging import (
     PROFILES,
@@ -112,7 +112,11 @@ def calibrate(
     try:
         pictures = [_corner(path) for path in paths]
         found = from_black(pictures[0]) if len(pictures) == 1 else from_images(pictures)
-    except (UnsupportedImage, ClientError, OSError) as error:
+    except ClientError as error:
+        fail(error.text(language()))
+    except OSError as error:
+        fail(f"{error.filename}: {reason(error)}")
+    except UnsupportedImage as error:
         fail(str(error))
     if output is not None:
         _write(output, profiles_to_json([found.profile]).encode())
@@ -128,7 +132,7 @@ def _known(path: Path | None) -> tuple[Profile, ...]:
     try:
         return (*profiles_from_json(path.read_text("utf-8")), *PROFILES)
     except (OSError, ValueError) as error:
-        fail(f"--profiles {path}: {error}", 2)
+        fail(f"--profiles {path}: {reason(error)}", 2)
 
 
 def _images(files: Iterable[Path], *, beside: bool = False) -> tuple[list[Path], list[Path]]:
@@ -202,7 +206,7 @@ class _Job:
             if writes:
                 _write(target, stamped.data if stamped else data)
         except OSError as error:
-            return Row(str(path), "error", note=error.strerror or str(error))
+            return Row(str(path), "error", note=reason(error))
         except ClientError as error:
             return Row(str(path), "error", note=error.text(language()))
         row = _row(path, cleaned, stamped, str(target) if writes else "")

@@ -27,7 +27,7 @@ from gemgate.assembly.node import open_service
 from gemgate.cli.account_backend import running
 from gemgate.cli.serve import listening
 from gemgate.cli.terminal import err, language, load_settings, run, say
-from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
+from gemgate.errors import ClientError, GatewayError, LocalText, NoAccount, NotFound, Unreachable, system_words
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
@@ -43,6 +43,13 @@ UrlOption = Annotated[
     str,
     typer.Option(
         "--url", envvar="GEMGATE_URL", help="The gateway. (default: the one on this machine, else one of our own)",
+        show_default=False,
+    ),
+]  # fmt: skip
+GatewayOption = Annotated[
+    str,
+    typer.Option(
+        "--url", envvar="GEMGATE_URL", help="A gateway to ask; without it, the accounts of the settings.",
         show_default=False,
     ),
 ]  # fmt: skip
@@ -88,13 +95,16 @@ class Connection:
                     raise _said(answer.status, await answer.read(), address)
                 yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            system = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else ""
-            why = system or str(error) or "no answer in time"
-            raise Unreachable(f"{_origin(address)} does not answer: {why}", f"{_origin(address)} 没有响应") from None
+            why = _why(error)
+            raise Unreachable(
+                f"{_origin(address)} does not answer: {why.en}", f"{_origin(address)} 没有响应：{why.zh}"
+            ) from None
 
-    async def lines(self, target: str) -> AsyncGenerator[bytes, None]:
+    async def lines(
+        self, target: str, method: str = "GET", body: Body | None = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """The lines of an answer as they come, each whole, however long: aiohttp's own end at 128 KB."""
-        async with self.open("GET", target) as answer:
+        async with self.open(method, target, body, headers) as answer:
             pieces: list[bytes] = []
             async for piece in answer.content.iter_any():
                 *lines, rest = piece.split(b"\n")
@@ -116,6 +126,12 @@ class Connection:
             if sha256 and digest.hexdigest() != sha256:
                 raise Unreachable("The file came damaged; fetch it again", "文件下载不完整，请重新获取")
         return size
+
+
+def _why(error: Exception) -> LocalText:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return system_words(error.os_error)
+    return system_words(error) if str(error) else LocalText("no answer in time", "未及时响应")
 
 
 @asynccontextmanager

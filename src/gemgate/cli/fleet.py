@@ -14,7 +14,7 @@ from rich.table import Table
 from gemgate.assembly import fleet
 from gemgate.assembly.node import open_service
 from gemgate.cli.serve import listening, run_server
-from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, err, load_settings, marked, out, run
+from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, err, load_settings, marked, out, run, say
 from gemgate.fleet.registry import DEAD_AFTER, answers_probe
 from gemgate.nodes import Node
 from gemgate.ports.nodes import NodeRegistry
@@ -74,8 +74,12 @@ async def _gateway(settings: Settings, origins: Mapping[str, str]) -> None:
 
 def _warn(missing: list[str]) -> None:
     for line in missing:
-        err.print(marked("[yellow]not shared:[/yellow] {}", line), highlight=False, soft_wrap=True)
+        told = marked(say("[yellow]not shared:[/yellow] {}", "[yellow]未共享：[/yellow]{}"), line)
+        err.print(told, highlight=False, soft_wrap=True)
 
+
+NODE_HEADS = "node,address,status,weight,running,lanes,prompts,beat"
+NODE_HEADS_ZH = "节点,地址,状态,权重,运行中,通道,提示词,心跳"
 
 nodes = typer.Typer(name="nodes", help="The nodes of a fleet, in the registry itself: no gateway has to run.")
 
@@ -95,14 +99,20 @@ def list_nodes(json: JsonOption = False, config: ConfigOption = None) -> None:
         out.print_json(data=[_row(node) for node in found])
         return
     if not found:
-        err.print("No node has registered. Start one with `gemgate worker`.", highlight=False)
+        err.print(
+            say(
+                "No node has registered. Start one with `gemgate worker`.",
+                "尚无节点登记。请用 `gemgate worker` 启动一个。",
+            ),
+            highlight=False,
+        )
         return
-    table = Table("node", "address", "status", "weight", "running", "lanes", "prompts", "beat")
+    table = Table(*say(NODE_HEADS, NODE_HEADS_ZH).split(","))
     for node in found:
         report = node.report
         status = "dead" if _is_dead(node) else f"{report.status}, draining" if node.draining else report.status
         row = (node.card.worker_id, node.card.url, status, f"{node.weight:g}", report.current, report.lanes)
-        table.add_row(*map(str, row), str(report.dispatched), f"{node.age:.0f} s ago")
+        table.add_row(*map(str, row), str(report.dispatched), say(f"{node.age:.0f} s ago", f"{node.age:.0f} 秒前"))
     out.print(table)
     for node in found:
         if node.report.why:

@@ -24,6 +24,7 @@ from gemgate.cli.terminal import (
     load_settings,
     marked,
     out,
+    reason,
     run,
     say,
 )
@@ -74,11 +75,11 @@ def image(
 ) -> None:
     """Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes
 
-    Here, with the accounts of the settings, or at a gateway as a job (--async, --wait), which survives restarts.
+    Here, with the accounts of the settings, or at a gateway as a job (--url, --async, --wait), which survives restarts.
     """
     wanted = _request(prompt, [], count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
-    if ordered or wait:
-        order_images(wanted, output, url, key, config, wait=wait, as_json=as_json)
+    if ordered or wait or url:
+        order_images(wanted, output, url, key, config, wait=not ordered, as_json=as_json)
         return
     _only_ordered(context)
     _make(wanted, output, config, as_json=as_json)
@@ -104,11 +105,11 @@ def edit(
 ) -> None:
     """Change a picture in words: gemgate edit fox.png "make it night" -o foxes
 
-    Here, with the accounts of the settings, or at a gateway as a job (--async, --wait), which survives restarts.
+    Here, with the accounts of the settings, or at a gateway as a job (--url, --async, --wait), which survives restarts.
     """
     wanted = _request(prompt, images, count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
-    if ordered or wait:
-        order_images(wanted, output, url, key, config, wait=wait, as_json=as_json)
+    if ordered or wait or url:
+        order_images(wanted, output, url, key, config, wait=not ordered, as_json=as_json)
         return
     _only_ordered(context)
     _make(wanted, output, config, as_json=as_json)
@@ -116,9 +117,9 @@ def edit(
 
 def _only_ordered(context: typer.Context) -> None:
     """Without a job the picture is made in this process: no gateway is asked."""
-    sources = [context.get_parameter_source(name) for name in ("url", "key")]
-    if any(source is not None and source.name == "COMMANDLINE" for source in sources):
-        fail(say("--url and --key go with --async or --wait", "--url 和 --key 需与 --async 或 --wait 一起使用"), 2)
+    source = context.get_parameter_source("key")
+    if source is not None and source.name == "COMMANDLINE":
+        fail(say("--key goes with --url, --async or --wait", "--key 需与 --url、--async 或 --wait 一起使用"), 2)
 
 
 def _request(
@@ -152,7 +153,7 @@ def _read(path: Path) -> Inline:
         data = path.read_bytes()
         return Inline(data, measure(data).mime, path.name)
     except OSError as error:
-        fail(f"{path}: {error.strerror or error}")
+        fail(f"{path}: {reason(error)}")
     except ClientError as error:
         fail(f"{path}: {error.text(language())}")
 
@@ -181,9 +182,9 @@ async def _made(settings: Settings, wanted: ImageRequest, folder: Path, *, quiet
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
-        bar = progress.add_task("signing in", total=wanted.n)
+        bar = progress.add_task(say("signing in", "正在登录"), total=wanted.n)
         async with signed_in(settings) as service:
-            progress.update(bar, description="painting")
+            progress.update(bar, description=say("painting", "正在生成"))
             admission = await service.gateway.admit_images(wanted.model, CALLER)
             results: list[Result] = []
 
@@ -216,7 +217,11 @@ def _row(path: Path | None, result: GeneratedImage | GatewayError) -> dict[str, 
 def _show(results: Sequence[Result]) -> None:
     for path, result in results:
         if isinstance(result, GatewayError):
-            err.print(marked("[red]error:[/red] {}", result.text(language())), highlight=False, soft_wrap=True)
+            err.print(
+                marked(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), result.text(language())),
+                highlight=False,
+                soft_wrap=True,
+            )
             continue
         out.print(str(path), highlight=False, soft_wrap=True)
         facts = (

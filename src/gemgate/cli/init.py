@@ -20,7 +20,7 @@ from gemgate.cli.chat import signed_in, streamed
 from gemgate.cli.doctor import stored_accounts
 from gemgate.cli.settings_file import Answers
 from gemgate.cli.simulated import simulated
-from gemgate.cli.terminal import err, fail, language, load_settings, marked, out, run, say
+from gemgate.cli.terminal import err, fail, language, load_settings, marked, out, reason, run, say
 from gemgate.settings import CONFIG_FILE, Settings
 from gemgate.stores.drafts import drafted
 
@@ -102,7 +102,7 @@ def _write(config: Path, answers: Answers) -> None:
         with drafted(config, 0o600) as file:
             file.write(settings_file.text(values, language()).encode())
     except OSError as error:
-        fail(say(f"{config} cannot be written: {error.strerror}", f"无法写入 {config}：{error.strerror}"), 2)
+        fail(say(f"{config} cannot be written: {reason(error)}", f"无法写入 {config}：{reason(error)}"), 2)
     try:
         load_settings(config=config, quiet=True)
     except typer.Exit:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.terminal import ConfigOption, fail, say
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, system_words
 
 LARGEST = 100 << 20
 """Bytes of a file that is sent: more the web app does not take."""
@@ -39,7 +39,8 @@ def _read(path: str) -> bytes:
             raise BadRequest(f"{path} is larger than {LARGEST >> 20} MB", f"{path} 超过 {LARGEST >> 20} MB")
         return file.read_bytes()
     except OSError as error:
-        raise BadRequest(f"{path}: {error.strerror}", f"无法读取 {path}：{error.strerror}") from None
+        why = system_words(error)
+        raise BadRequest(f"{path}: {why.en}", f"无法读取 {path}：{why.zh}") from None
 
 
 def _write_beside(path: str, data: bytes) -> str:

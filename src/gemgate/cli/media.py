@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.jobs import PATIENCE
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, amount, err, fail, language, out, reason, say
 from gemgate.errors import GatewayError, Unreachable
 from gemgate.imaging import measure
 
@@ -49,7 +49,7 @@ def video(
     It goes on at a gateway that runs, whatever becomes of this command; its id is told at once.
     """
     if not prompt.strip():
-        fail("the prompt is empty", 2)
+        fail(say("the prompt is empty", "提示词为空"), 2)
     body: dict[str, Any] = {"prompt": prompt}
     if not of:
         body["size"] = "720x1280" if portrait else "1280x720"
@@ -68,7 +68,7 @@ def video(
     made, written = through(work, url, key, config, resident=True)
     facts = ""
     if written is not None:
-        facts = f"{made['size']}, {made['seconds']} s, {made['codec']}, {made['bytes'] / 1e6:.1f} MB"
+        facts = f"{made['size']}, {made['seconds']} s, {made['codec']}, {amount(made['bytes'])}"
     _told(made, written, facts, as_json=as_json)
 
 
@@ -96,7 +96,7 @@ def music(
     It goes on at a gateway that runs, whatever becomes of this command; its id is told at once.
     """
     if not prompt.strip():
-        fail("the prompt is empty", 2)
+        fail(say("the prompt is empty", "提示词为空"), 2)
     body = {"prompt": prompt, "length": length.value, "instrumental": instrumental, "model": model}
 
     async def work(gateway: Connection) -> tuple[dict[str, Any], Path | None]:
@@ -114,7 +114,7 @@ def music(
 
     facts: dict[str, Any] = {}
     made, written = through(work, url, key, config, resident=True)
-    told = f"{facts['seconds']:g} s, {facts['codec']}, {facts['bytes'] / 1e6:.1f} MB" if facts else ""
+    told = f"{facts['seconds']:g} s, {facts['codec']}, {amount(facts['bytes'])}" if facts else ""
     _told(made, written, told, as_json=as_json)
 
 
@@ -137,9 +137,9 @@ def _data_url(path: Path) -> str:
         data = path.read_bytes()
         return f"data:{measure(data).mime};base64,{base64.b64encode(data).decode()}"
     except OSError as error:
-        fail(f"{path}: {error.strerror or error}")
+        fail(f"{path}: {reason(error)}")
     except GatewayError as error:
-        fail(f"{path}: {error}")
+        fail(f"{path}: {error.text(language())}")
 
 
 async def _ended(gateway: Connection, route: str, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:

@@ -58,11 +58,11 @@ async def _migrate(settings: Settings, place: Path, *, images: bool) -> None:
 async def _copy(place: Path, old: Storage, new: Storage, *, images: bool) -> None:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
     with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task("rows", total=await dump.count(old.database))
+        task = progress.add_task(say("rows", "记录"), total=await dump.count(old.database))
         copied = await dump.copy(old.database, new.database, lambda number: progress.advance(task, number))
         moved = 0
         if images:
-            bar = progress.add_task("pictures and uploads", total=None)
+            bar = progress.add_task(say("pictures and uploads", "图片和上传文件"), total=None)
             source = blobs.folder(place.parent / "blobs")
             moved = await copy_blobs(source, new.blobs, lambda: progress.advance(bar))
     summary = f"{copied} new rows" + (f", {moved} new pictures and uploads" if images else "")

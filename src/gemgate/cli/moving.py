@@ -16,7 +16,7 @@ import typer
 from gemgate.cli import moved_files
 from gemgate.cli.account_backend import AccountBackend
 from gemgate.cli.account_desk import KeyOption, NodeOption, UrlOption, at_desk, print_json, say_where
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, reason, say
 from gemgate.dialects import cookie_text, gateways
 from gemgate.dialects.gateways import Remark, Taken, WebAccount
 from gemgate.errors import GatewayError, LocalText
@@ -98,7 +98,7 @@ def _text(path: Path) -> str:
             return sys.stdin.read(gateways.LARGEST + 1)
         return _bounded(path)
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not a text file"
+        why = reason(error)
         fail(say(f"{path} cannot be read: {why}", f"无法读取 {path}：{why}"), 2)
 
 
@@ -120,7 +120,7 @@ def _write(taken: Taken, settings_file: Path, config: Path | None, outcomes: Out
     except GatewayError as error:
         fail(error.text(language()))
     except OSError as error:
-        fail(say(f"cannot write: {error.strerror}", f"无法写入：{error.strerror}"))
+        fail(say(f"cannot write: {reason(error)}", f"无法写入：{reason(error)}"))
     outcomes.update({key.name: "written" if key.name in official else "kept" for key in taken.official})
 
 
@@ -139,7 +139,7 @@ async def _add(backend: AccountBackend, accounts: tuple[WebAccount, ...], outcom
         if account.cookies is None:
             continue
         try:
-            with err.status(marked("{}: signing in …", account.name)):
+            with err.status(marked(say("{}: signing in …", "{}：正在登录…"), account.name)):
                 await backend.set_up(AccountSetup(account.name, proxy=account.proxy, number=account.number))
                 await _signed_in(backend, account)
         except GatewayError as error:

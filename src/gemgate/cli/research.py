@@ -40,7 +40,7 @@ def research(
     It takes minutes and goes on at a gateway that runs, whatever becomes of this command; its id is told at once.
     """
     if not prompt.strip():
-        fail("the prompt is empty", 2)
+        fail(say("the prompt is empty", "提示词为空"), 2)
 
     async def work(gateway: Connection) -> dict[str, Any]:
         asked, previous = prompt, ""

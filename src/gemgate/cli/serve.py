@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from gemgate.assembly.node import open_service
 from gemgate.cli.simulated import simulated
-from gemgate.cli.terminal import ConfigOption, FleetOption, err, fail, load_settings, marked, out, run, say
+from gemgate.cli.terminal import ConfigOption, FleetOption, err, fail, load_settings, marked, out, reason, run, say
 from gemgate.machine import CLIENTS, set_large_blocks_apart
 from gemgate.settings import Settings, outdated
 from gemgate.telemetry import set_up_logging
@@ -184,7 +184,7 @@ def listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        why = error.strerror or error
+        why = reason(error)
         fail(
             say(
                 f"cannot listen on {host}:{port}: {why}. Choose another with --port",
@@ -279,7 +279,7 @@ def _tell_demo(base: str) -> None:
         ),
         "",
         say(f"The page:  {base}/", f"页面：  {base}/"),
-        say("For gemgate's own commands (batch, accounts):", "供 gemgate 自己的命令（batch、accounts）使用：")
+        say("For gemgate's own commands (chat, image, batch):", "供 gemgate 自己的命令（chat、image、batch）使用：")
         + f"  export GEMGATE_URL={base}",
         say("Try in another terminal:", "在另一个终端中试试："),
         "",

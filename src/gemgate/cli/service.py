@@ -19,7 +19,7 @@ import typer
 from gemgate import settings
 from gemgate.cli import service_files
 from gemgate.cli.service_files import Keeper, Plan, Step
-from gemgate.cli.terminal import err, fail, out, say
+from gemgate.cli.terminal import err, fail, out, reason, say
 from gemgate.stores.drafts import drafted
 
 STEP_SECONDS = 120
@@ -239,11 +239,12 @@ def _run(step: Step, *, must: bool = True) -> None:
         wrong = (done.stderr or done.stdout).strip() if done.returncode else ""
         failed = done.returncode != 0
     except (OSError, subprocess.TimeoutExpired) as error:
-        failed, wrong = True, getattr(error, "strerror", None) or say("no answer in time", "未及时响应")
+        failed, wrong = True, reason(error) if isinstance(error, OSError) else say("no answer in time", "未及时响应")
+    line = f"`{shlex.join(step)}`: {wrong or say('failed', '失败')}"
     if failed and must:
-        fail(f"`{shlex.join(step)}`: {wrong or 'failed'}")
+        fail(line)
     if failed:
-        err.print(f"`{shlex.join(step)}`: {wrong or 'failed'}", style="dim", highlight=False, soft_wrap=True)
+        err.print(line, style="dim", highlight=False, soft_wrap=True)
 
 
 def _replace_by(step: Step) -> None:
@@ -251,7 +252,7 @@ def _replace_by(step: Step) -> None:
     try:
         code = subprocess.run(step, check=False).returncode  # noqa: S603 - a command of `service_files`
     except OSError as error:
-        fail(f"`{shlex.join(step)}`: {error.strerror}")
+        fail(f"`{shlex.join(step)}`: {reason(error)}")
     except KeyboardInterrupt:
         code = 130
     if code:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from gemgate import settings, telemetry
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, system_words
 from gemgate.settings import Loaded
 from gemgate.upstreams.web.logs import bridge
 
@@ -105,6 +105,16 @@ def fail(message: str, code: int = 1) -> NoReturn:
 def say(en: str, zh: str) -> str:
     """The text in the terminal's language."""
     return zh if language() == "zh" else en
+
+
+def reason(error: BaseException) -> str:
+    """What the operating system says is wrong, in the terminal's language."""
+    return system_words(error).for_(language())
+
+
+def amount(nbytes: int) -> str:
+    """Bytes as people read them: 830 B, 12 kB, 1.9 MB."""
+    return f"{nbytes} B" if nbytes < 1000 else f"{nbytes / 1e3:.0f} kB" if nbytes < 1e6 else f"{nbytes / 1e6:.1f} MB"
 
 
 def load_settings(

@@ -10,7 +10,7 @@ import aiohttp
 import typer
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
-from gemgate.cli.terminal import ConfigOption, JsonOption, fail, out, plain, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, out, plain, reason, say
 
 
 def transcribe(
@@ -41,7 +41,7 @@ def transcribe(
     try:
         data = file.read_bytes()
     except OSError as error:
-        fail(f"{file}: {error.strerror or error}", 2)
+        fail(f"{file}: {reason(error)}", 2)
     fields = {"response_format": "verbose_json", "language": spoken, "prompt": prompt, "model": model}
     path = f"/v1/audio/{'translations' if to_english else 'transcriptions'}"
 

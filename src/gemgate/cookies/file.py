@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from gemgate.accounts import Cookies
 from gemgate.dialects import cookie_text
-from gemgate.errors import AccountError, BadRequest
+from gemgate.errors import AccountError, BadRequest, LocalText, system_words
 from gemgate.offload import offload
 
 MOST_BYTES = 8 << 20
@@ -75,7 +75,7 @@ class FileSource:
             self._cookies = await offload(len(text), read) if text.strip() else None
             self.missing = "" if self._cookies else f"{self._path} is empty"
         except BadRequest as error:
-            self._trouble = _unreadable(self._path, error.en, error.zh)
+            self._trouble = _unreadable(self._path, LocalText(error.en, error.zh))
         self._stamp = stamp
 
     def _look(self) -> _Stamp | None:
@@ -84,7 +84,7 @@ class FileSource:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _unreadable(self._path, error.strerror or type(error).__name__) from None
+            raise _unreadable(self._path, system_words(error)) from None
 
     def _load(self) -> tuple[str, _Stamp] | None:
         """The text and the stamp it was read under; None when the file is gone again."""
@@ -92,15 +92,15 @@ class FileSource:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise _unreadable(self._path, "not a regular file", "不是普通文件")
+                    raise _unreadable(self._path, LocalText("not a regular file", "不是普通文件"))
                 data = file.read(MOST_BYTES + 1)
             after = self._path.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _unreadable(self._path, error.strerror or type(error).__name__) from None
+            raise _unreadable(self._path, system_words(error)) from None
         if len(data) > MOST_BYTES:
-            raise _unreadable(self._path, "far too large for cookies", "对 Cookie 来说过大")
+            raise _unreadable(self._path, LocalText("far too large for cookies", "对 Cookie 来说过大"))
         return data.decode("utf-8-sig", errors="replace"), _stamp(after)
 
 
@@ -108,9 +108,9 @@ def _stamp(found: os.stat_result) -> _Stamp:
     return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _unreadable(path: Path, why: str, why_zh: str = "") -> AccountError:
+def _unreadable(path: Path, why: LocalText) -> AccountError:
     return AccountError(
-        f"The cookie file {path} cannot be used: {why}",
-        f"无法使用 Cookie 文件 {path}：{why_zh or why}",
+        f"The cookie file {path} cannot be used: {why.en}",
+        f"无法使用 Cookie 文件 {path}：{why.zh}",
         code="cookies_unreadable",
     )

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gemgate.errors import StorageDown
+from gemgate.errors import StorageDown, system_words
 
 if sys.platform != "win32":  # it has no such locks: there nothing is guarded
     import fcntl
@@ -103,9 +103,10 @@ def _opened(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
+        why = system_words(error)
         raise StorageDown(
-            f"{path} cannot be opened: {error.strerror}; set DATA_DIR to a folder we may write",
-            f"无法打开 {path}：{error.strerror}；请将 DATA_DIR 设为可写的目录",
+            f"{path} cannot be opened: {why.en}; set DATA_DIR to a folder we may write",
+            f"无法打开 {path}：{why.zh}；请将 DATA_DIR 设为可写的目录",
             code="data_dir",
         ) from None
 

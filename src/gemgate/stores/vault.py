@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from gemgate.errors import AccountError, GatewayError
+from gemgate.errors import AccountError, GatewayError, system_words
 from gemgate.ports.vault import Sealed
 
 LEAST_PASSPHRASE = 12
@@ -175,10 +175,11 @@ def open_vault(keys: str | None, key_file: Path, data_dir: Path) -> Vault:
         _close_to_others(key_file)
         lines = key_file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        why = system_words(error)
         raise GatewayError(
-            f"The key file {key_file} cannot be used ({why}); set COOKIE_KEYS, or COOKIE_KEY_FILE to a writable place",
-            f"无法使用密钥文件 {key_file}（{why}）；请设置 COOKIE_KEYS，或将 COOKIE_KEY_FILE 指向可写位置",
+            f"The key file {key_file} cannot be used ({why.en}); "
+            "set COOKIE_KEYS, or COOKIE_KEY_FILE to a writable place",
+            f"无法使用密钥文件 {key_file}（{why.zh}）；请设置 COOKIE_KEYS，或将 COOKIE_KEY_FILE 指向可写位置",
             code="cookie_key",
         ) from None
     return Vault([line.strip() for line in lines if line.strip() and not line.startswith("#")], place=str(key_file))
@@ -198,9 +199,10 @@ def add_key(path: Path) -> None:
             draft.unlink(missing_ok=True)
         _written_down(path.parent)
     except OSError as error:
+        why = system_words(error)
         raise GatewayError(
-            f"The key file {path} cannot be changed ({error.strerror})",
-            f"无法修改密钥文件 {path}（{error.strerror}）",
+            f"The key file {path} cannot be changed ({why.en})",
+            f"无法修改密钥文件 {path}（{why.zh}）",
             code="cookie_key",
         ) from None
 

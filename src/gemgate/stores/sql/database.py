@@ -23,7 +23,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
 
-from gemgate.errors import Conflict, GatewayError, StorageDown
+from gemgate.errors import Conflict, GatewayError, StorageDown, system_words
 from gemgate.stores.instance_lock import descriptor_of
 from gemgate.stores.sql import migrate
 from gemgate.stores.sql.disconnects import Ending
@@ -232,9 +232,10 @@ def _make_file(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
+        why = system_words(error)
         raise StorageDown(
-            f"The database {path} cannot be opened: {error.strerror}; set DATA_DIR to a folder we may write",
-            f"无法打开数据库 {path}：{error.strerror}；请将 DATA_DIR 设为可写的目录",
+            f"The database {path} cannot be opened: {why.en}; set DATA_DIR to a folder we may write",
+            f"无法打开数据库 {path}：{why.zh}；请将 DATA_DIR 设为可写的目录",
             code="database_unavailable",
         ) from None
 

@@ -13,7 +13,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from gemgate.errors import StorageDown
+from gemgate.errors import StorageDown, system_words
 from gemgate.version import __version__
 
 _log = logging.getLogger("gemgate.upgrade")
@@ -37,11 +37,11 @@ def copy_before_upgrade(database: Path, revision: str, target: str) -> Path:
         finally:
             half.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
-        why = getattr(error, "strerror", None) or str(error)
+        why = system_words(error)
         raise StorageDown(
             f"The database has to go from schema {revision} to {target}, but the copy that is made first failed "
-            f"({why}); make room for {place} and start again: nothing was changed",
-            f"数据库需从架构 {revision} 升级到 {target}，但事先的备份失败（{why}）；"
+            f"({why.en}); make room for {place} and start again: nothing was changed",
+            f"数据库需从架构 {revision} 升级到 {target}，但事先的备份失败（{why.zh}）；"
             f"请为 {place} 腾出空间后重试，数据未改动",
             code="database_unavailable",
         ) from None

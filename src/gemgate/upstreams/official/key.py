@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gemgate.errors import LocalText
+from gemgate.errors import system_words
 from gemgate.upstreams.official import errors
 
 
@@ -45,8 +45,7 @@ def _first_line(place: str, folder: Path | None) -> str:
     try:
         lines = path.read_text("utf-8").split("\n", 1)
     except (OSError, UnicodeDecodeError) as error:
-        system = error.strerror if isinstance(error, OSError) else None
-        why = LocalText.of(system) if system else LocalText("not a text file", "不是文本文件")
+        why = system_words(error)
         raise errors.no_key(
             f"the key file {path} cannot be read ({why.en})", f"无法读取密钥文件 {path}（{why.zh}）"
         ) from None
