@@ -61,7 +61,7 @@ Data = dict[str, str | int | float | bool | None]
 class _Run:
     """A task under way here. why: for what reason it is being stopped, "" = it is not. ended: only its row is left.
 
-    error: the kind of what went wrong.
+    error: the kind of what went wrong. told: its message as facts may have it.
     """
 
     claim: Claim
@@ -71,6 +71,7 @@ class _Run:
     why: Literal["", "lost", "given up", "stopping"] = ""
     ended: bool = False
     error: str = ""
+    told: str = ""
 
     def stop(self, why: Literal["lost", "given up", "stopping"]) -> None:
         if not self.why and not self.ended and self.task is not None:
@@ -243,7 +244,7 @@ class Worker:
     def _decided(self, run: _Run, error: GatewayError) -> TaskOutcome:
         """The table of `policy.backoff`, and what the next run should know."""
         claim, rules = run.claim, self.rules.backoff
-        run.error = error.kind
+        run.error, run.told = error.kind, error.plain("en")
         if isinstance(error, StorageDown):  # what was made stays at Google until it can be kept
             verdict = Verdict("wait", self.rules.poll)
         elif self.runner.ends_at_once(claim):
@@ -285,11 +286,12 @@ class Worker:
             case Done():
                 self._note("task.done", data)
             case Failed(code, en):
-                self._note("task.failed", data | {"code": code, "why": en, "error": run.error})
+                self._note("task.failed", data | {"code": code, "why": run.told or en, "error": run.error})
             case Cancelled():
                 self._note("task.cancelled", data)
             case Deferred(after, counts, code, en):
-                self._note("task.waiting", data | {"code": code, "why": en, "after": round(after, 2), "try": counts})
+                more = {"code": code, "why": run.told or en, "after": round(after, 2), "try": counts}
+                self._note("task.waiting", data | more)
             case _:
                 self._note("task.given_back", data)
 
