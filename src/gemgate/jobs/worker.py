@@ -290,8 +290,8 @@ class Worker:
             case Cancelled():
                 self._note("task.cancelled", data)
             case Deferred(after, counts, code, en):
-                more = {"code": code, "why": run.told or en, "after": round(after, 2), "try": counts}
-                self._note("task.waiting", data | more)
+                data |= {"code": code, "why": run.told or en, "after": round(after, 2), "try": counts}
+                self._note("task.waiting", data)
             case _:
                 self._note("task.given_back", data)
 
