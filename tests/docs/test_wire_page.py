@@ -1,4 +1,4 @@
-"""docs/google-wire.md says what the code does: its codes, its RPCs, and the numbers that may change without a release."""
+"""docs/google-wire.md says what the code does: its codes, its RPCs, and the numbers that WIRE_FACTS can change."""
 
 from __future__ import annotations
 
