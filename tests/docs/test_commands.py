@@ -5,6 +5,7 @@ Nothing is run here: test_typed_commands.py does that. That both languages show 
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 import typer
 from typer.exceptions import TyperException
 
-from gemgate.cli import app
-from tests.support.shown_commands import REST, Words, commands, shown
+from gemgate.cli import COMMANDS, app, command
+from tests.support.shown_commands import REST, ROOT, Words, commands, shown
 
 
 def fault(words: Words, *, whole: bool) -> str:
@@ -53,6 +54,20 @@ def fault(words: Words, *, whole: bool) -> str:
 )
 def test_a_command_is_there_with_its_options(words: Words, whole: bool) -> None:
     assert not fault(words, whole=whole), shown()[words, whole]
+
+
+@pytest.mark.parametrize("page", ["quick-reference.md", "quick-reference.zh.md"])
+def test_the_quick_reference_has_every_command(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    rows = re.findall(
+        r"(?m)^\| (`gemgate .+?`) \| (.+) \|$", text.partition("## Commands" if ".zh" not in page else "\n## ")[2]
+    )
+    told = {word for row, _ in rows for word in re.findall(r"`(?:gemgate )?([a-z]+)", row)}
+    assert set(COMMANDS) <= told, set(COMMANDS) - told
+    for name in ("accounts", "batch", "jobs", "service", "completion"):
+        (about,) = (said for row, said in rows if row == f"`gemgate {name} …`")
+        listed = re.split(r"[:：]", about)[0]
+        assert set(command(name).commands) == set(re.findall(r"[a-z]+", listed)), name
 
 
 def test_pages_show_many() -> None:

@@ -21,6 +21,7 @@ from gemgate.errors import StorageDown
 from gemgate.jobs import JobRules
 from gemgate.policy import pacer
 from gemgate.policy.backoff import Backoff
+from gemgate.ports.runtime import TelemetryEvent
 from gemgate_simulator import Answer, Painting, Simulator
 from tests.support.batch_calls import QUICK, ordered, status, steered, until_status
 from tests.support.serving import Served, served, settings_for, until
@@ -140,6 +141,25 @@ async def test_a_quota_notice_instead_of_a_image_moves_the_task_as_well(sim: Sim
         assert [task.failures for task in await tasks(gate, batch_id)] == [0, 0, 0]
         assert sim.record.generations == 4
         assert sum(bool(account.cooldowns()) for account in gate.service.pool.accounts) == 1
+
+
+@pytest.mark.parametrize("meaning", ["refusal", "quota"])
+async def test_words_of_a_model_and_of_a_caller_are_in_no_fact(sim: Simulator, tmp_path: Path, meaning: str) -> None:
+    """Facts are logged and traced: docs/privacy.md says that neither has a prompt or an answer."""
+    settings = settings_for(sim, tmp_path)
+    async with served(settings, job_rules=QUICK) as gate, aiohttp.ClientSession(gate.url) as http:
+        facts, emit = list[TelemetryEvent](), gate.service.observer.emit
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(gate.service.observer, "emit", lambda fact: (facts.append(fact), emit(fact))[1])
+            sim.google.refuse("a secret zebra", meaning)
+            batch_id = (await ordered(http, prompts=["a secret zebra"]))["batch_id"]
+            await until(lambda: any(fact.name in ("task.failed", "task.waiting") for fact in facts))
+            (task,) = await tasks(gate, batch_id)
+        said = task.error.partition(": ")[2]
+        assert len(said) > 20, "the caller is told in Google's words"
+        for fact in facts:
+            assert said[:20] not in str(fact.data), fact
+            assert "zebra" not in str(fact.data), fact
 
 
 async def test_when_everybody_is_signed_out_it_waits_and_goes_on_with_new_cookies(

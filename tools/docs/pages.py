@@ -1,4 +1,4 @@
-"""Pages that are written from the code, in English and Chinese: every setting, every metric, every route with its example."""
+"""Pages that are written from the code, in English and Chinese: every setting, metric and error, every route with its example."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from gemgate.web.document import ERRORS, openapi_document
 from gemgate.web.document_in_chinese import in_chinese
 from gemgate.web.routes import all_operations
 from tools.docs import answers, examples
+from tools.docs.error_codes import error_codes
 
 NOTICE = "<!-- Written by `make docs-pages` from the code; changes here are lost. -->\n"
 
@@ -118,6 +119,17 @@ METRICS = LocalText(
     "`GET /metrics` 以 Prometheus 的文本格式返回，需要管理密钥。有 OpenTelemetry 生成式 AI 规范的名称时采用该名称。"
     "Grafana 仪表盘位于 `deploy/grafana/gemgate.json`。\n",
 )
+ERROR_CODES = LocalText(
+    "# Error codes\n\n"
+    "Every `code` of an error, with its HTTP status and its words, `…` where they are filled in; a code may have other words, "
+    "too. `-`: it ends a start or a command, or stands in a batch's file. What is wrong "
+    "with the last account is a 503 for calls that need one. What to do about the frequent ones: "
+    "[troubleshooting](troubleshooting.md).\n",
+    "# 错误代码\n\n"
+    "错误的每个 `code`、其 HTTP 状态与文字，`…` 处为填入的内容；同一代码也可能有其他文字。`-`：出现在启动、命令或批量任务的文件中。"
+    "最后一个账号出的问题，对需要账号的调用而言是 503。"
+    "常见错误如何处理：[故障排除](troubleshooting.zh.md)。\n",
+)
 API = LocalText(
     "# API\n\n"
     "All examples read keys from the environment (`GEMGATE_KEY`, `GEMGATE_ADMIN_KEY`); a gateway on this machine that has "
@@ -170,6 +182,17 @@ def metrics_page(language: str = "en") -> str:
         labels = ", ".join(f"`{label}`" for label in meter.labels) or "-"
         meaning = meter.about if language == "en" else chinese("tools.docs")[meter.name]
         lines.append(f"| `{meter.shown}` | {meter.kind} | {labels} | {_cell(meaning)} |")
+    return "\n".join(lines) + "\n"
+
+
+def errors_page(language: str = "en") -> str:
+    """Every code of an error."""
+    head = LocalText("| code | status | words |", "| 代码 | 状态 | 文字 |").for_(language)
+    lines = [NOTICE, ERROR_CODES.for_(language), head, "|---|---|---|"]
+    lines += [
+        f"| `{one.code}` | {one.status or '`-`'} | {_cell(one.text.for_(language)).replace('`', '')} |"
+        for one in error_codes()
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -280,7 +303,9 @@ def _type(schema: dict[str, Any], language: str) -> str:
     return str(schema.get("type", schema.get("const", "any")))
 
 
-WRITERS: dict[str, Callable[[str], str]] = {"settings": settings_page, "metrics": metrics_page, "api": api_page}
+WRITERS: dict[str, Callable[[str], str]] = {
+    "settings": settings_page, "metrics": metrics_page, "errors": errors_page, "api": api_page,
+}  # fmt: skip
 PAGES: dict[str, Callable[[], str]] = {
     f"{name}{ending}": partial(write, language)
     for name, write in WRITERS.items()

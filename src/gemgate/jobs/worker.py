@@ -62,7 +62,7 @@ Data = dict[str, str | int | float | bool | None]
 class _Run:
     """A task under way here. why: for what reason it is being stopped, "" = it is not. ended: only its row is left.
 
-    error: the kind of what went wrong.
+    error: the kind of what went wrong. told: its message as facts may have it.
     """
 
     claim: Claim
@@ -72,6 +72,7 @@ class _Run:
     why: Literal["", "lost", "given up", "stopping"] = ""
     ended: bool = False
     error: str = ""
+    told: str = ""
 
     def stop(self, why: Literal["lost", "given up", "stopping"]) -> None:
         if not self.why and not self.ended and self.task is not None:
@@ -244,7 +245,7 @@ class Worker:
     def _decided(self, run: _Run, error: GatewayError) -> TaskOutcome:
         """The table of `policy.backoff`, and what the next run should know."""
         claim, rules = run.claim, self.rules.backoff
-        run.error = error.kind
+        run.error, run.told = error.kind, error.plain("en")
         if isinstance(error, StorageDown):  # what was made stays at Google until it can be kept
             verdict = Verdict("wait", self.rules.poll)
         elif self.runner.ends_at_once(claim):
@@ -291,11 +292,12 @@ class Worker:
             case Done():
                 self._note("task.done", data)
             case Failed(code, en):
-                self._note("task.failed", data | {"code": code, "why": en, "error": run.error})
+                self._note("task.failed", data | {"code": code, "why": run.told or en, "error": run.error})
             case Cancelled():
                 self._note("task.cancelled", data)
             case Deferred(after, counts, code, en):
-                self._note("task.waiting", data | {"code": code, "why": en, "after": round(after, 2), "try": counts})
+                data |= {"code": code, "why": run.told or en, "after": round(after, 2), "try": counts}
+                self._note("task.waiting", data)
             case _:
                 self._note("task.given_back", data)
         return counted

@@ -19,7 +19,7 @@ class UsageOf(NamedTuple):
 
     day: since 1970 in UTC; hour: 0 to 23. key: its name, "" without one. model: as it was asked for, served: as Google
     named it ("unknown" where it named none, "" where nothing was sent). dialect: "" where it is not known.
-    kind: chat, image, video, audio; or the same behind `batch_` or `background_`.
+    kind: chat, image, video, music, research, audio; chat and image also behind `batch_` or `background_`.
     outcome: ok, caller_left, cancelled, an error's `kind`, or "unfinished" for what runs of a task cost that did not
     end it: such a row has no calls.
     """

@@ -221,7 +221,7 @@ def database_url(url: str | Path) -> URL:
 def _bad_url() -> GatewayError:
     return GatewayError(
         "DATABASE_URL must be postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH",
-        "DATABASE_URL 必须是 postgresql+psycopg://用户:密码@主机:端口/库名 或 sqlite:///路径",
+        "DATABASE_URL 必须是 postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME 或 sqlite:///路径",
         code="database_url",
     )
 

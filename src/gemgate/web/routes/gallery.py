@@ -1,7 +1,6 @@
 """The gallery: facts, previews, lineage and bytes of delivered images.
 
-An admin sees the images of all keys with their prompts, as in a batch's status and archive: they run the service and
-could read its database. A key sees its own.
+An admin sees the images of all keys with their prompts, which stand in the database as they are. A key sees its own.
 """
 
 from __future__ import annotations
