@@ -125,7 +125,7 @@ async def scene() -> Any:
 
 async def test_a_channel_that_is_down_holds_up_no_alert_of_the_other() -> None:
     state = await ScriptedGateway(*(ScriptedUpstream() for _ in range(5))).signed_in()
-    scene = Scene(state, None, HOOK, BARK)
+    scene = Scene(state, None, (HOOK, BARK))
     scene.posts.down = HOOK.url
     await settle()
     for account in state.accounts:
