@@ -205,5 +205,4 @@ async def test_an_image_is_ordered_from_the_terminal_and_fetched_later_or_waited
     assert [[file.data for file in call.files] for call in sim.record.calls][2:] == [[first.read_bytes()]]
     said = await command(gate, tmp_path, "image", "a celebrity", "--wait", "-o", "nothing", code=1)
     assert "refused" in said
-    assert "--async" in await command(gate, tmp_path, "image", "a fox", "--url", gate.url, code=2)
     assert sim.record.generations == 4

@@ -80,7 +80,7 @@ class Visitor:
 
     def _heard(self, message: Any) -> None:
         if message.type in ("error", "warning") and not any(text in message.text for text in self.expected):
-            self.complaints.append(f"{self.page.url}: {message.text}")
+            self.complaints.append(f"{self.page.url}: {message.text} ({message.location.get('url')})")
 
     async def open(self, place: str = "overview") -> None:
         """Go to a page and wait until it has drawn what it asked for."""

@@ -191,8 +191,8 @@ export function NewAccount({ onDone, first }) {
     } catch (failed) {
       setProblem(failed);
       if (failed.code !== "account_exists" && !made) {
-        const there = await get("/api/accounts/" + encodeURIComponent(form.name)).catch(() => null);
-        if (there && form.cookies) setMade(form.name);
+        const { accounts } = await get("/api/accounts").catch(() => ({ accounts: [] }));
+        if (form.cookies && accounts.some((one) => one.name === form.name)) setMade(form.name);
       }
     } finally {
       setWorking(false);
