@@ -97,7 +97,7 @@ class Toolbox:
         self.by_name.setdefault(offered.tool.name, offered)
 
     def leave(self, kind: str) -> None:
-        if (name := f"tools.{kind}") not in self.ignored:
+        if (name := f"tools.{header_safe(kind)}") not in self.ignored:
             self.ignored.append(name)
 
 
@@ -268,7 +268,7 @@ def choose(box: Toolbox, choice: object, *, parallel: bool) -> ToolChoice:
             choice = {"name": kind}
         case {"type": str(kind)} if kind.startswith(SEARCH):
             return ToolChoice(parallel=parallel)
-        case {"type": str(kind)} if kind.startswith(HOSTED) or f"tools.{kind}" in box.ignored:
+        case {"type": str(kind)} if kind.startswith(HOSTED) or f"tools.{header_safe(kind)}" in box.ignored:
             return _left(box, parallel=parallel)
         case {"namespace": str(namespace), "name": str(name)}:
             choice = {"name": box.name_of(name, namespace)}

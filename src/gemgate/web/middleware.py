@@ -20,6 +20,7 @@ from gemgate.telemetry.logs import bind_contextvars, get_logger
 from gemgate.web import errors, paths
 from gemgate.web.context import AppState, RequestContext, context_of
 from gemgate.web.disconnect import ClientDisconnected
+from gemgate.web.header_text import header_text
 from gemgate.web.interim import CROWDED, PromptSentNotifier
 from gemgate.web.keepalive import KeepAlive
 from gemgate.web.request_body import BODY_SECONDS
@@ -116,7 +117,7 @@ class RequestMiddleware:
 
 def stamped(raw: Iterable[tuple[bytes, bytes]], ours: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """The head of an answer with our headers, which stand in place of those of the same name."""
-    added = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in ours.items()]
+    added = [(name.lower().encode("latin-1"), header_text(value)) for name, value in ours.items()]
     names = {name for name, _ in added}
     return [header for header in raw if header[0].lower() not in names] + added
 
@@ -217,6 +218,6 @@ async def preflight(scope: Scope, send: Send) -> None:
         "access-control-allow-headers": wanted,
         "access-control-max-age": "600",
     }
-    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    raw = [(name.encode(), header_text(value)) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": 204, "headers": raw})
     await send({"type": "http.response.body", "body": b""})

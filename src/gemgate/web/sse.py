@@ -23,6 +23,7 @@ from gemgate.dialects.writing import StreamWriter
 from gemgate.errors import GatewayError, forget_frames
 from gemgate.telemetry.logs import get_logger
 from gemgate.web.disconnect import ClientDisconnected, cancel_on_disconnect
+from gemgate.web.header_text import header_text
 
 HEARTBEAT_SECONDS = 10.0
 OPEN_SECONDS = 8.0
@@ -136,7 +137,7 @@ class EventStream(Response):
         self.status_code = 200
         self._first = first
         self._chunks = chunks
-        self.raw_headers = [(n.encode(), v.encode("latin-1")) for n, v in {**HEADERS, **headers}.items()]
+        self.raw_headers = [(n.encode(), header_text(v)) for n, v in {**HEADERS, **headers}.items()]
         self._heartbeat = heartbeat
         self._sent_at = 0.0
 
