@@ -115,7 +115,7 @@ async def run(tmp_path: Path, each: int) -> tuple[Counter[int], list[str]]:
 
 
 def broken(sim: Simulator) -> list[str]:
-    """What we did that Google's app never does. One prompt comes by several doors: two orders, and rightly two videos."""
+    """What we did that Google's app never does. One prompt comes by several doors: rightly two videos."""
     return [rule for rule in sim.record.violations if "once more while" not in rule]
 
 

@@ -194,7 +194,9 @@ def _untitled(schema: Schema) -> Schema:
 
 
 def _of_media(kind: str) -> Schema:
-    """What is not JSON: text, or bytes."""
+    """What is not JSON: text, or bytes. Nothing of event streams: some read a schema there as one of each event."""
+    if kind == "text/event-stream":
+        return {}
     is_text = kind.startswith("text/") or kind == "application/jsonl"
     return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
 
