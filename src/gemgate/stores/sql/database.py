@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -22,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.util import await_only
 
 from gemgate.errors import Conflict, GatewayError, StorageDown, system_words
 from gemgate.stores.instance_lock import descriptor_of
@@ -264,18 +267,31 @@ def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
         ) from None
 
 
+def _keep_a_log(cursor: Any) -> None:
+    """Write-ahead logging. While another process switches the same new file to it, SQLite says "locked" at once,
+    however long the busy time-out is.
+    """
+    over = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > over:
+                raise
+        else:
+            return
+        await_only(asyncio.sleep(0.01))
+
+
 def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
     def connected(connection: Any, record: object) -> None:
         del record
         connection.isolation_level = None  # sqlite3 begins nothing by itself; `begun` does
         cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout = {BUSY_TIMEOUT_MS}",
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        _keep_a_log(cursor)
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 
     def begun(connection: Connection) -> None:
