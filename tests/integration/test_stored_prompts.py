@@ -9,7 +9,7 @@ from typing import Any
 
 import openai
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gemgate.dialects import wire
@@ -130,7 +130,6 @@ def test_a_text_cannot_be_blown_up() -> None:
         read({"prompt": {"id": "x", "variables": {"a": "b" * 100_000}}, "input": "{{a}}" * 100_000})
 
 
-@settings(deadline=None)
 @given(st.text("a{} b", max_size=40), st.dictionaries(st.sampled_from("ab"), st.text("{}a", max_size=5)))
 def test_filling_changes_places_and_nothing_else(text: str, values: dict[str, str]) -> None:
     body = stored_prompt.filled({"prompt": {"id": "x", "variables": values}, "input": text})

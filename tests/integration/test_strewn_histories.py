@@ -227,7 +227,7 @@ async def test_a_strewn_history_is_answered(dialect: str, stream: bool, tmp_path
             connection = http.client.HTTPConnection("127.0.0.1", urlsplit(gate.url).port, timeout=20)
 
             @given(strewn=STREWN)
-            @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+            @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
             def ask(strewn: Strewn) -> None:
                 body = {"model": MODEL, **build(copy.deepcopy(strewn)), **strewn.fields, **streamed}
                 if strewn.tools:

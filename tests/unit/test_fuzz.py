@@ -222,7 +222,7 @@ def hunt(name: str, seconds: float) -> tuple[int, float, float]:
 
     while time.monotonic() < over:
         options = settings(
-            max_examples=100, database=None, deadline=None, phases=[Phase.generate], report_multiple_bugs=False,
+            max_examples=100, database=None, phases=[Phase.generate], report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         seed(dice.getrandbits(64))(options(given(strategy)(one)))()

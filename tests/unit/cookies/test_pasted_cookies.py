@@ -160,14 +160,14 @@ def _through_the_api(text: str) -> str:
 EVERY = list(COPIED.values()) + list(REFUSED.values())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(EVERY), st.integers(0, 2**48))
 def test_no_error_tells_a_cookie(text: str, seed: int) -> None:
     tells_nothing(mutated(text, random.Random(seed)))
 
 
 @pytest.mark.soak
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=10_000)
 @given(st.sampled_from(EVERY), st.integers(0, 2**48))
 def test_no_error_tells_a_cookie_ten_thousand_times(text: str, seed: int) -> None:
     tells_nothing(mutated(text, random.Random(seed)))

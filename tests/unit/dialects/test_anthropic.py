@@ -59,7 +59,7 @@ def frames(body: bytes) -> list[dict[str, Any]]:
 
 
 @given(events=answers())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_events_make_the_whole_message_in_anthropics_own_client(events: list[Event]) -> None:
     whole = anthropic.write(fold(events), meta("msg_"), "m")
     SdkMessage.model_validate(whole)

@@ -226,14 +226,14 @@ def leaked(said: str) -> list[str]:
 
 
 @given(mutated(), st.sampled_from(("", *gateways.NAMES)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_broken_file_shows_a_secret(text: str, form: str) -> None:
     assert not leaked(shown(text, form))
 
 
 @pytest.mark.soak
 @given(mutated(), st.sampled_from(("", *gateways.NAMES)))
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=10_000)
 def test_no_broken_file_of_ten_thousand_shows_a_secret(text: str, form: str) -> None:
     assert not leaked(shown(text, form))
 

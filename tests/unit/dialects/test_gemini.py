@@ -77,7 +77,7 @@ def merged(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("inline", [True, False])
 @pytest.mark.parametrize("array", [True, False])
 @given(events=answers())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_chunks_tell_what_the_whole_response_tells(array: bool, inline: bool, events: list[Event]) -> None:
     whole = sent(gemini.write([fold(events)], meta(""), "models/m", inline_images=inline))
     body = streamed(events, array=array, inline=inline)

@@ -104,7 +104,7 @@ def _append(contents: list[dict[str, Any]], content: dict[str, Any]) -> None:
         contents.append(content)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(events=answers())
 def test_events_and_objects_tell_the_same_and_again_from_every_place(events: list[Event]) -> None:
     stored = whole(events)

@@ -53,7 +53,7 @@ def rebuilt(body: bytes) -> dict[str, Any]:
 
 
 @given(events=answers())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_stream_tells_what_the_whole_completion_tells(events: list[Event]) -> None:
     whole = openai_chat.write([fold(events)], meta("chatcmpl-"), "m")
     ChatCompletion.model_validate(whole)

@@ -409,7 +409,7 @@ _ANY = st.recursive(
 
 
 @given(things=st.lists(_ANY, max_size=4), tools=st.lists(_ANY, max_size=3), choice=_ANY)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_whatever_comes_is_read_or_refused(things: list[Any], tools: list[Any], choice: Any) -> None:
     for ask in (complete, respond):
         try:

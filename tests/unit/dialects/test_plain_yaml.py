@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gemgate.dialects.gateways import plain_yaml
@@ -22,7 +22,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(VALUES.filter(lambda value: isinstance(value, dict | list)))
 def test_what_is_written_by_pyyaml_is_read_or_refused_and_never_misread(value: Any) -> None:
     text = yaml.safe_dump(value, default_style=None, allow_unicode=True, width=10_000)
@@ -48,7 +47,6 @@ LINES = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(LINES)
 def test_what_is_read_is_what_pyyaml_reads(lines: list[str]) -> None:
     text = "\n".join(lines)

@@ -88,7 +88,7 @@ def content(item: dict[str, Any]) -> tuple[str, str]:
 
 
 @given(events=answers())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_events_tell_what_the_whole_response_tells(events: list[Event]) -> None:
     whole = sent(responses.write(fold(events), meta("resp_"), body_of(), "m"))
     Response.model_validate(whole)

@@ -66,14 +66,14 @@ def test_every_seed_is_what_it_says(form):
     try_everything(SEEDS[form])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(form=st.sampled_from(sorted(SEEDS)), share=st.floats(0, 1), tail=st.binary(max_size=8))
 def test_a_file_cut_anywhere_is_an_answer(form, share, tail):
     data = SEEDS[form]
     try_everything(data[: int(len(data) * share)] + tail)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     form=st.sampled_from(sorted(SEEDS)),
     places=st.lists(st.tuples(st.floats(0, 1) | st.floats(0, 0.02), st.integers(0, 255)), min_size=1, max_size=6),
@@ -85,7 +85,7 @@ def test_a_file_with_wrong_bytes_is_an_answer(form, places):
     try_everything(bytes(data))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(form=st.sampled_from(sorted(form for form in SEEDS if "png" in form)), data=st.data())
 def test_a_png_whose_checksums_are_right_but_whose_chunks_are_not_is_an_answer(form, data):
     """Chunks changed, dropped, doubled and shuffled, each with its proper CRC."""
@@ -111,7 +111,7 @@ def test_a_png_whose_checksums_are_right_but_whose_chunks_are_not_is_an_answer(f
     try_everything(file[:8] + b"".join(chunk(*part) for part in parts))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.binary(max_size=400), st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBP", b"GIF89a"])
 )

@@ -20,7 +20,7 @@ VALUES = st.recursive(
 
 
 @given(value=VALUES, ascii_only=st.booleans(), indent=st.none() | st.integers(0, 3))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_strict_json_is_read_exactly(value: Any, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     assert read_value(text + " tail") == (value, len(text))
@@ -28,7 +28,7 @@ def test_strict_json_is_read_exactly(value: Any, ascii_only: bool, indent: int |
 
 
 @given(value=st.dictionaries(TEXT, VALUES, max_size=4), data=st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_json_that_is_cut_is_never_read_as_if_it_were_whole(value: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(value, ensure_ascii=False)
     cut = data.draw(st.integers(1, max(1, len(text) - 1)))
@@ -38,7 +38,7 @@ def test_json_that_is_cut_is_never_read_as_if_it_were_whole(value: dict[str, Any
 
 
 @given(text=st.text(alphabet="{}[]\"':,\\ \n`abc123.-“”：，#/*&;=()", max_size=60), complete=st.booleans())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_any_text_is_read_or_refused_with_a_reason(text: str, complete: bool) -> None:
     reason = ""
     try:

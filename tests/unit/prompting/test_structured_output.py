@@ -99,7 +99,7 @@ PROSE = st.text(alphabet="abc äß北京，。 \n.!?", max_size=40)
 
 
 @given(value=st.dictionaries(st.text(max_size=8), VALUES, max_size=4), before=PROSE, after=PROSE, fenced=st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_json_survives_fences_and_chatter(value: Any, before: str, after: str, fenced: bool) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2)
     answer = f"{before}\n```json\n{text}\n```\n{after}" if fenced else f"{before}\n{text}\n{after}"

@@ -62,7 +62,7 @@ ANSWERS = st.lists(FRAGMENTS, max_size=30).map("".join)
 
 
 @given(answer=ANSWERS, data=st.data())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_any_mix_of_fragments_is_read_alike_however_it_is_cut(answer: str, data: st.DataObject) -> None:
     entry = Entry("", "", answer, (), ())
     whole = parsed(entry)
@@ -74,7 +74,7 @@ def test_any_mix_of_fragments_is_read_alike_however_it_is_cut(answer: str, data:
 
 
 @given(text=st.text(max_size=300))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_an_answer_without_the_code_word_passes_unchanged(text: str) -> None:
     items = parsed(Entry("", "", text, (), ()), tuple(range(1, len(text))))
     assert items == ([text] if text else [])
@@ -84,7 +84,7 @@ def test_an_answer_without_the_code_word_passes_unchanged(text: str) -> None:
     before=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40),
     city=st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_a_call_that_we_write_is_read_back(before: str, city: str) -> None:
     import json
 

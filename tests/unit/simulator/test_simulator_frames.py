@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from gemini_webapi.utils import StreamingFrameParser, extract_json_from_response, get_rich_content_field
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gemgate_simulator.frames import (
@@ -46,7 +46,6 @@ def read(chunks: list[bytes]) -> list[Any]:
 
 
 @given(st.lists(TEXT, min_size=1, max_size=6), STYLES, st.lists(st.integers(0, 4000), max_size=12))
-@settings(deadline=None)
 def test_every_spelling_and_every_cut_reads_the_same(words: list[str], style: Style, cuts: list[int]) -> None:
     sent = [part("otAQ7b", [text, {"n": text}], style) for text in words]
     data = PREFIX + b"".join(frame([one], style) for one in sent)
@@ -57,7 +56,6 @@ def test_every_spelling_and_every_cut_reads_the_same(words: list[str], style: St
 
 
 @given(TEXT, STYLES, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_chopping_loses_nothing_and_cuts_no_more_than_it_may(text: str, style: Style, dice: random.Random) -> None:
     data = frame([part(None, [text], style)], style)
     pieces = list(chop(data, style, dice))
@@ -84,7 +82,6 @@ def test_angle_brackets_may_be_escaped_inside_only() -> None:
 
 
 @given(st.lists(TEXT, min_size=1, max_size=4), STYLES)
-@settings(deadline=None)
 def test_a_batch_answer_is_read_by_the_library(words: list[str], style: Style) -> None:
     sent = [part("hNvQHb", [text], style) for text in words]
     found = extract_json_from_response(batch_answer(sent, style).decode())

@@ -170,7 +170,7 @@ async def test_names_that_callers_choose_are_few_and_short() -> None:
         max_size=40,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_sums_are_the_calls_made_however_often_it_is_killed(steps: list[tuple[str, str, int]]) -> None:
     async def lived() -> None:
         store, made, behind = Kept(), UsageSums(), UsageSums()

@@ -59,7 +59,7 @@ texts = st.lists(fragments, max_size=30).map("".join)
 
 
 @given(texts, st.lists(st.integers(0, 400), max_size=20))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_deltas_join_to_the_cleaned_text_wherever_snapshots_end(text: str, ends: list[int]) -> None:
     wording = TextDeltas()
     said = [wording.feed(text[:end]) for end in sorted(ends)]
@@ -69,7 +69,7 @@ def test_deltas_join_to_the_cleaned_text_wherever_snapshots_end(text: str, ends:
 
 
 @given(texts, texts, st.integers(0, 20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_change_within_the_held_back_tail_is_never_seen(stable: str, tail: str, at: int) -> None:
     """Google rewrites the end: nothing of it had been sent, so the deltas join to the new text."""
     stable = "x" * 2 * HOLD + stable
