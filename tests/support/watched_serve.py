@@ -2,7 +2,8 @@
 
 Nothing else differs from the command. It answers every line of standard input with a line of JSON (`Figures`), from a
 thread of its own (to the word `objects` with what there is in memory), and ends when standard input does. After the
-word `hold` the garbage collector does not run any more: what is held by itself alone stays.
+word `hold` the garbage collector does not run any more: what is held by itself alone stays, until the word `garbage`
+has it found and counted.
 
 A callback's length is the processor time of its thread: on a loaded machine its wall time is somebody else's. Callbacks
 of the loop's own making that reach our code without `call_soon` are the server's protocol, which is watched as well.
@@ -19,7 +20,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ class Figures:
     """threads: of the process, by the kernel's count; tasks: of the loop, by name. longest: seconds of processor time.
 
     late: wall seconds of the longest callback, for comparison. long: callbacks over LONG, each with its place.
-    objects: how many there are of the most frequent kinds, where that was asked: it holds everything up.
+    objects: how many there are of the most frequent kinds, where that was asked: it holds everything up. To `garbage`,
+    those that nothing but themselves held.
     """
 
     rss: int = 0
@@ -191,6 +193,10 @@ def _watched(protocol: type[Any], watch: Watch) -> type[Any]:
     return Watched
 
 
+def _kinds(objects: Iterable[Any]) -> dict[str, int]:
+    return dict(Counter(type(one).__qualname__ for one in objects).most_common(KINDS))
+
+
 def main() -> None:
     watch = Watch()
     loop = WatchedLoop(watch)
@@ -205,7 +211,14 @@ def main() -> None:
                 gc.collect()
                 gc.disable()
             if line.strip() == "objects":
-                figures.objects = dict(Counter(type(one).__qualname__ for one in gc.get_objects()).most_common(KINDS))
+                figures.objects = _kinds(gc.get_objects())
+            if line.strip() == "garbage":
+                gc.set_debug(gc.DEBUG_SAVEALL)
+                gc.collect()
+                figures.objects = _kinds(gc.garbage)
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.collect()
             print(json.dumps(asdict(figures)), flush=True)
         os._exit(0)
 

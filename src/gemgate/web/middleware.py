@@ -107,6 +107,7 @@ class RequestMiddleware:
             answer.close()
             if self._notices is not None:
                 self._notices.over(context.request_id)
+            del scope["gemgate.context"]  # the context holds the request, and with it the scope: neither would go
             # Paths name images and files; only one that led nowhere helps to find out what was wrong.
             path = scope["path"][:200] if context.operation == "none" else ""
             context.note(

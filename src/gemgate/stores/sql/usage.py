@@ -39,15 +39,9 @@ class SqlUsageStore:
         values = [
             {**of._asdict(), **{name: getattr(one, name) for name in AMOUNTS}} for of, one in sorted(rows.items())
         ]
-        insert_one = sqlite_insert if self._database.is_sqlite else postgresql.insert
-        mark = insert_one(usage_writer).values(id=writer, written=number, at=now)
-        mark = mark.on_conflict_do_update(
-            index_elements=["id"],
-            set_={"written": mark.excluded.written, "at": mark.excluded.at},
-            where=usage_writer.c.written < mark.excluded.written,
-        )
+        mark = {"id": writer, "written": number, "at": now}
         async with self._database.writing() as connection:
-            if (await connection.execute(mark.returning(usage_writer.c.id))).first() is not None and values:
+            if (await connection.execute(_mark(self._database.is_sqlite), mark)).first() is not None and values:
                 await connection.execute(_upsert(self._database.is_sqlite), values)
 
     async def ask(self, question: UsageQuestion) -> Sequence[UsageRow]:
@@ -78,6 +72,18 @@ class SqlUsageStore:
         async with self._database.writing() as connection:
             await connection.execute(delete(usage_writer).where(usage_writer.c.at < day * DAY))
             return int((await connection.execute(delete(usage).where(usage.c.day < day))).rowcount)
+
+
+# Built once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
+@functools.cache
+def _mark(sqlite: bool) -> Executable:
+    """The writer's number is written, and told back, unless it was before."""
+    statement = (sqlite_insert if sqlite else postgresql.insert)(usage_writer)
+    return statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={"written": statement.excluded.written, "at": statement.excluded.at},
+        where=usage_writer.c.written < statement.excluded.written,
+    ).returning(usage_writer.c.id)
 
 
 @functools.cache
