@@ -35,7 +35,7 @@ LONG = 0.05
 """Seconds that no callback may take."""
 LOOKED_AT = 0.02
 """Seconds after which somebody looks where a callback is, so that a long one can be told by its place."""
-MOST_TOLD, KINDS = 20, 80
+MOST_TOLD, KINDS = 20, 1000
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from gemgate.dialects import openai_images, simple, wire
 from gemgate.dialects.openai_images import ImagesCall
 from gemgate.dialects.simple import SimpleImagesCall
-from gemgate.errors import GatewayError, NotFound, Unauthorized
+from gemgate.errors import GatewayError, NotFound, Unauthorized, forget_frames
 from gemgate.files import mime_of
 from gemgate.gateway.own_images import IMAGE_PATH
 from gemgate.images import GeneratedImage, ImageRequest
@@ -168,9 +168,11 @@ def _told(
         return failures
     if not opened.yes:
         raise error
+    if not isinstance(error, GatewayError):
+        get_logger().error("stream.failed", exc_info=error)
+    forget_frames(error)
     if isinstance(error, GatewayError):
         return [error]
-    get_logger().error("stream.failed", exc_info=error)
     return [sse.internal_error(error)]
 
 
