@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +29,30 @@ class _Later(ModuleType):
 def later(name: str) -> Any:
     """The module of this name, not imported yet."""
     return _Later(name)
+
+
+class _Emptied(ModuleType):
+    """A package that has not run yet; it runs when it is asked for a name that is none of its modules'."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or find_spec(f"{self.__name__}.{name}"):
+            raise AttributeError(name)
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        self.__spec__.loader.exec_module(self)  # type: ignore[union-attr]
+        return getattr(self, name)
+
+
+def emptied(package: str) -> None:
+    """Let modules of a package be imported without all that the package itself imports. Who asks it for a name gets
+    that all the same, with everything.
+    """
+    if package not in sys.modules and (spec := find_spec(package)) is not None:
+        module = module_from_spec(spec)
+        module.__class__ = _Emptied
+        sys.modules[package] = module
+        above, _, name = package.rpartition(".")
+        if above:
+            setattr(sys.modules[above], name, module)  # as an import does
 
 
 def load(module: ModuleType) -> None:

@@ -23,6 +23,7 @@ LATER = {
     "limits": "REDIS_URL",
     "redis": "REDIS_URL",
     "psycopg": "DATABASE_URL of PostgreSQL",
+    "sqlalchemy.orm": "nothing: a program that embeds us may",
     "sqlalchemy.dialects.postgresql": "DATABASE_URL of PostgreSQL",
     "rich.traceback": "nothing: our tracebacks are plain",
     "mcp": "the first call of an agent's tools",
