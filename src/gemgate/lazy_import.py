@@ -6,6 +6,7 @@ not touch them. `tests/unit/test_start.py` lists what a plain start must not imp
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
+
+_loaded: set[str] = set()
+"""By `load`, to the end: `sys.modules` has a module from the beginning of its import on."""
 
 
 class _Later(ModuleType):
@@ -55,9 +59,16 @@ def emptied(package: str) -> None:
             setattr(sys.modules[above], name, module)  # as an import does
 
 
-def load(module: ModuleType) -> None:
-    """Import it now: in a thread, where an import of some 100 ms would hold up the event loop."""
-    import_module(module.__name__)
+def loaded(*modules: ModuleType) -> bool:
+    """Whether `load` has nothing to do for them."""
+    return all(module.__name__ in _loaded for module in modules)
+
+
+async def load(*modules: ModuleType) -> None:
+    """Import them now, in a thread: imports of some 100 ms would hold up the event loop."""
+    if not loaded(*modules):
+        await asyncio.to_thread(lambda: [import_module(module.__name__) for module in modules])
+        _loaded.update(module.__name__ for module in modules)
 
 
 @contextmanager

@@ -135,7 +135,7 @@ async def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Up
         key = KeyPlace(setup.source, settings.accounts_path.parent)
         return OfficialUpstream(key, base_url=settings.official_api_url, proxy=proxy, ca_file=ca_file, deadlines=limits)
     known = facts.load(settings.wire_facts)
-    await asyncio.to_thread(load, web)
+    await load(web)
     return web.WebUpstream(
         proxy=proxy,
         ca_file=ca_file,
