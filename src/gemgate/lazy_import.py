@@ -1,7 +1,8 @@
 """Modules that are imported when they are first used: what a plain node does not need costs it neither time nor memory.
 
 Names of such a module may stand in annotations and in functions; what runs while the importing module is loaded must
-not touch them. `tests/unit/test_start.py` lists what a plain start must not import.
+not touch them, and a coroutine awaits `load` first where an import takes long. `tests/unit/test_start.py` lists what a
+plain start must not import, and holds that its first use does so beside the event loop.
 """
 
 from __future__ import annotations
