@@ -85,8 +85,8 @@ async def hardened(about: dict[str, Any]) -> Converse:
     from gemgate.accounts import Cookies
     from gemgate.chat import TextDelta
     from gemgate.ports.upstream import Completed, Prompt
-    from gemgate.upstreams.web import WebUpstream
     from gemgate.upstreams.web.logs import bridge
+    from gemgate.upstreams.web.upstream import WebUpstream
 
     bridge()
     cookies = about["cookies"]

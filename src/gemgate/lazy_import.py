@@ -1,17 +1,23 @@
 """Modules that are imported when they are first used: what a plain node does not need costs it neither time nor memory.
 
 Names of such a module may stand in annotations and in functions; what runs while the importing module is loaded must
-not touch them. `tests/unit/test_start.py` lists what a plain start must not import.
+not touch them, and a coroutine awaits `load` first where an import takes long. `tests/unit/test_start.py` lists what a
+plain start must not import, and holds that its first use does so beside the event loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
+
+_loaded: set[str] = set()
+"""By `load`, to the end: `sys.modules` has a module from the beginning of its import on."""
 
 
 class _Later(ModuleType):
@@ -30,9 +36,40 @@ def later(name: str) -> Any:
     return _Later(name)
 
 
-def load(module: ModuleType) -> None:
-    """Import it now: in a thread, where an import of some 100 ms would hold up the event loop."""
-    import_module(module.__name__)
+class _Emptied(ModuleType):
+    """A package that has not run yet; it runs when it is asked for a name that is none of its modules'."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or find_spec(f"{self.__name__}.{name}"):
+            raise AttributeError(name)
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        self.__spec__.loader.exec_module(self)  # type: ignore[union-attr]
+        return getattr(self, name)
+
+
+def emptied(package: str) -> None:
+    """Let modules of a package be imported without all that the package itself imports. Who asks it for a name gets
+    that all the same, with everything.
+    """
+    if package not in sys.modules and (spec := find_spec(package)) is not None:
+        module = module_from_spec(spec)
+        module.__class__ = _Emptied
+        sys.modules[package] = module
+        above, _, name = package.rpartition(".")
+        if above:
+            setattr(sys.modules[above], name, module)  # as an import does
+
+
+def loaded(*modules: ModuleType) -> bool:
+    """Whether `load` has nothing to do for them."""
+    return all(module.__name__ in _loaded for module in modules)
+
+
+async def load(*modules: ModuleType) -> None:
+    """Import them now, in a thread: imports of some 100 ms would hold up the event loop."""
+    if not loaded(*modules):
+        await asyncio.to_thread(lambda: [import_module(module.__name__) for module in modules])
+        _loaded.update(module.__name__ for module in modules)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from gemgate.errors import BadRequest, Unreachable
 from gemgate.files import Inline
-from gemgate.lazy_import import later
+from gemgate.lazy_import import later, load
 from gemgate.ports.outbound import Posted
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ class GuardedFetcher(_Guard):
 
     async def fetch(self, url: str, max_bytes: int) -> Inline:
         """The bytes behind a public http(s) link; BadRequest says what is wrong with it."""
+        await load(aiohttp)
         try:
             async with self._session() as session:
                 return await self._follow(session, url, max_bytes)
@@ -214,6 +215,7 @@ class GuardedSender(_Guard):
             return "?"
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, read: int = 0) -> Posted:
+        await load(aiohttp)
         self.check(url)
         try:
             async with (

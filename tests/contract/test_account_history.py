@@ -11,7 +11,7 @@ from gemgate.accounts import Cookies
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.ports.history import HistoryKeeper
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
-from gemgate.upstreams.web import WebUpstream
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
 from tests.support.kept_chats import DAY, kept
 

@@ -11,7 +11,7 @@ from gemgate.accounts import Cookies, Gem
 from gemgate.errors import GatewayError
 from gemgate.ports.upstream import GemKeeper
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
-from gemgate.upstreams.web import WebUpstream
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
 
 POET = Gem("", "Poet", 'You rhyme.\n"Always".', "Verses")

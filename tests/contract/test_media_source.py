@@ -13,7 +13,7 @@ from gemgate.findings import Media
 from gemgate.media import VideoRequest
 from gemgate.ports.upstream import Completed, MediaSource, Prompt
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
-from gemgate.upstreams.web import WebUpstream
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
 from gemgate_simulator.mp4 import Movie
 

@@ -9,7 +9,7 @@ import pytest
 from gemgate.accounts import Cookies
 from gemgate.ports.upstream import Completed, Prompt, Researcher, Thread
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
-from gemgate.upstreams.web import WebUpstream
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
 from gemgate_simulator.research import CONFIRM
 

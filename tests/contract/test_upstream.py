@@ -30,7 +30,7 @@ from gemgate.ports.upstream import (
 )
 from gemgate.testing import ScriptedUpstream
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
-from gemgate.upstreams.web import WebUpstream
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
 from tests.support import official
 

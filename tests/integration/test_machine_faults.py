@@ -317,7 +317,7 @@ def test_descriptors_used_up(sim: BlockingSimulator, tmp_path: Path) -> None:
 
 def test_memory_at_its_limit(sim: BlockingSimulator, tmp_path: Path) -> None:
     """So little that NumPy's arithmetic library would end the process when it does not get what it reserves."""
-    with running(sim, tmp_path, ["prlimit", f"--data={240 * MB}"]) as gateway:
+    with running(sim, tmp_path, ["prlimit", f"--data={220 * MB}"]) as gateway:
         sim.google.reply("large", "", image=Painting(size=(2048, 2048)))
         made: list[tuple[int, Any]] = []
         lanes = [threading.Thread(target=lambda n=n: made.append(gateway.image(f"large {n}"))) for n in range(3)]

@@ -24,7 +24,7 @@ from sqlalchemy import update
 from gemgate.jobs.research_story import Story
 from gemgate.research import ResearchState
 from gemgate.stores.sql.schema import batch
-from gemgate.upstreams.web import WebUpstream
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import RemoteSimulator, Simulator
 from gemgate_simulator.research import CONFIRM
 from tests.support.batch_calls import QUICK

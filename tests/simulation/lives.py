@@ -215,7 +215,7 @@ class World:
             self.pool, limiter, attachments, images, conversations, clock=self.clock, observer=self.facts
         )
 
-    def _build(self, setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
+    async def _build(self, setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
         return Account(
             setup.name,
             MortalUpstream(self.google, address.name),

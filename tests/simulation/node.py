@@ -129,7 +129,7 @@ class Node:
         for listener in tuple(self.listeners):
             listener(fact)
 
-    def _build(self, setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
+    async def _build(self, setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
         number = int(setup.name.removeprefix("account-"))
         upstream = self.upstreams[setup.name] = VirtualUpstream(self.shared.google, self.door, setup.name, number)
         return Account(

@@ -63,7 +63,7 @@ async def test_a_session_that_signs_in_while_the_database_is_away_is_open_and_is
     old, new = Cookies("psid", "old"), Cookies("psid", "new")
     store.rows["a"] = StoredAccount(AccountSetup("a"), cookies=old)
 
-    def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
+    async def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
         upstream, more = ScriptedUpstream(), {"clock": clock, "random": lambda: 0.0, "observer": facts, "keep": keep}
         return Account("a", upstream, None, lanes=1, pacer=Pacer(0), rules=Rules(), address=address, **more)  # type: ignore[arg-type]
 

@@ -10,6 +10,10 @@ LATER = {
     "PIL": "the first picture",
     "numpy": "the first picture",
     "obstore": "the first file or picture",
+    "cryptography": "the first secret to seal: an account, a batch, a channel of alerts",
+    "gemini_webapi": "the first account with cookies",
+    "curl_cffi": "the first account with cookies",
+    "loguru": "the first account with cookies",
     "aiohttp": "the first link of a caller's, a webhook, an official key, a fleet's gateway",
     "alembic": "a database of an older version",
     "gemgate.web.document": "the OpenAPI document",
@@ -19,6 +23,7 @@ LATER = {
     "limits": "REDIS_URL",
     "redis": "REDIS_URL",
     "psycopg": "DATABASE_URL of PostgreSQL",
+    "sqlalchemy.orm": "nothing: a program that embeds us may",
     "sqlalchemy.dialects.postgresql": "DATABASE_URL of PostgreSQL",
     "rich.traceback": "nothing: our tracebacks are plain",
     "mcp": "the first call of an agent's tools",
@@ -27,45 +32,108 @@ LATER = {
     "gemgate.imaging.logo": "the first picture",
 }
 
-_PLAIN_START = """
-import asyncio, sys
+_SERVING = """
+import asyncio, json, sys
 from pathlib import Path
 import gemgate.cli.serve
 from gemgate.assembly.node import open_service
 from gemgate.settings import explicit
 from gemgate.web.app import create_app
 
+later = set(sys.argv[2:])
+
+async def answered(app, method, path, body=None):
+    sent, told = [], b"" if body is None else json.dumps(body).encode()
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
+             "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"),
+                         (b"content-length", str(len(told)).encode())],
+             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+             "scheme": "http", "http_version": "1.1", "root_path": ""}
+
+    async def receive():
+        return {"type": "http.request", "body": told, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"]
+
 async def main():
     settings = explicit(data_dir=Path(sys.argv[1]) / "data", cookie_key_file=Path(sys.argv[1]) / "cookie.key")
     async with open_service(settings) as service:
-        app, sent = create_app(settings, service), []
-        scope = {"type": "http", "method": "GET", "path": "/health", "raw_path": b"/health", "query_string": b"",
-                 "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
-                 "scheme": "http", "http_version": "1.1", "root_path": ""}
+        await serve(create_app(settings, service), service)
+"""
 
-        async def receive():
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        await app(scope, receive, send)
-        assert sent[0]["status"] == 200, sent
-        print(*(set(sys.argv[2:]) & set(sys.modules)))
+_PLAIN_START = (
+    _SERVING
+    + """
+async def serve(app, service):
+    assert await answered(app, "GET", "/health") == 200
+    print(*(later & set(sys.modules)))
 
 asyncio.run(main())
 """
+)
+
+_FIRST_USES = (
+    _SERVING
+    + """
+from contextlib import suppress
+from gemgate.accounts import Cookies
+from gemgate.caller import Caller
+from gemgate.errors import GatewayError
+from gemgate.outbound import GuardedFetcher, GuardedSender
+from gemgate.ports.accounts import AccountSetup
+
+found = {}
+
+class Watch:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in later:
+            found[name] = asyncio._get_running_loop() is not None
+
+sys.meta_path.insert(0, Watch)
+
+async def serve(app, service):
+    chat = {"messages": [{"role": "user", "content": "hello"}]}
+    tool = {"name": "look", "parameters": {"type": "object", "properties": {"at": {"type": "string"}}}}
+    for more in ({}, {"response_format": {"type": "json_object"}}):
+        assert await answered(app, "POST", "/v1/chat/completions", chat | more) == 503
+        assert "jsonschema" not in found, more
+    assert await answered(app, "POST", "/v1/chat/completions", chat | {"functions": [tool]}) == 503
+    for path in ("/openapi.json", "/metrics"):
+        assert await answered(app, "GET", path) == 200
+    with suppress(GatewayError):
+        await GuardedFetcher().fetch("http://127.0.0.1:9/fox.png", 1000)
+    with suppress(GatewayError):
+        await GuardedSender().post("http://127.0.0.1:9/", b"{}", {})
+    await service.account_registry.add(AccountSetup("fox", source="file:fox.json"), Caller("test"))
+    with suppress(GatewayError):
+        await service.account_registry.replace_cookies("fox", Cookies("p" * 40, "t" * 40), Caller("test"))
+    print(*(f"{name}:{'loop' if here else 'thread'}" for name, here in found.items()))
+
+asyncio.run(main())
+"""
+)
 
 
-def imported(folder: Path) -> set[str]:
-    """What of `LATER` is there when a node without accounts has answered its first question."""
+def told(script: str, folder: Path) -> set[str]:
+    """What a script prints of `LATER`."""
     done = subprocess.run(
-        [sys.executable, "-c", _PLAIN_START, str(folder), *LATER], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, str(folder), *LATER], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
 
 def test_a_plain_start_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
-    assert imported(tmp_path) == set(), "where the database is made"
-    assert imported(tmp_path) == set(), "where it is there"
+    assert told(_PLAIN_START, tmp_path) == set(), "where the database is made"
+    assert told(_PLAIN_START, tmp_path) == set(), "where it is there"
+
+
+def test_what_is_imported_at_its_first_use_is_imported_beside_the_event_loop(tmp_path: Path) -> None:
+    found = told(_FIRST_USES, tmp_path)
+    assert found >= {f"{name}:thread" for name in ("jsonschema", "aiohttp", "gemini_webapi", "gemgate.web.document")}
+    assert {name for name in found if name.endswith(":loop")} == set()

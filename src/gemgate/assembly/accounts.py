@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gemgate.accounts import Walls
 from gemgate.assembly.service import Service
@@ -12,6 +13,7 @@ from gemgate.cookies import accounts_file
 from gemgate.cookies.sources import source_of
 from gemgate.errors import BadRequest, Conflict, GatewayError
 from gemgate.imaging import PROFILES, Profile, profiles_from_json
+from gemgate.lazy_import import later, load
 from gemgate.policy.circuit_breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.policy.token_bucket import Bucket
@@ -27,7 +29,12 @@ from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 from gemgate.ports.upstream import Deadlines, Upstream
 from gemgate.settings import Settings, SettingsError
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
-from gemgate.upstreams.web import WebUpstream, facts
+from gemgate.upstreams.web import facts
+
+if TYPE_CHECKING:
+    from gemgate.upstreams.web import upstream as web
+else:
+    web = later("gemgate.upstreams.web.upstream")
 
 SERIES_SECONDS = 7 * 86_400.0
 """How far back what calls took of Google's windows is looked at after a start."""
@@ -51,7 +58,7 @@ def account_builder(settings: Settings, *, clock: Clock, random: Random, observe
     rules = rules_of(settings)
     session = facts.load(settings.wire_facts).session
 
-    def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
+    async def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
         lanes = setup.lanes or settings.concurrency
         source: CookieSource | None = None
         if setup.source and setup.kind == "web":
@@ -59,7 +66,7 @@ def account_builder(settings: Settings, *, clock: Clock, random: Random, observe
             source = source_of(setup.source, environment=settings.environment_cookies, folder=folder)
         return Account(
             setup.name,
-            upstream_of(setup, settings, lanes),
+            await upstream_of(setup, settings, lanes),
             source,
             lanes=lanes,
             weight=setup.weight,
@@ -117,8 +124,10 @@ def address_pace(settings: Settings) -> Callable[[], Bucket]:
     return partial(Bucket, known.calls_per_minute if wished is None else wished, known.burst_calls)
 
 
-def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Upstream:
-    """An account's way to Google: the web app with cookies, or the official API with a key."""
+async def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Upstream:
+    """An account's way to Google: the web app with cookies, or the official API with a key. The first loads its
+    library.
+    """
     proxy = setup.proxy or settings.proxy_url
     ca_file = str(settings.proxy_ca_file) if settings.proxy_ca_file else None
     limits = deadlines(settings)
@@ -126,7 +135,8 @@ def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Upstream
         key = KeyPlace(setup.source, settings.accounts_path.parent)
         return OfficialUpstream(key, base_url=settings.official_api_url, proxy=proxy, ca_file=ca_file, deadlines=limits)
     known = facts.load(settings.wire_facts)
-    return WebUpstream(
+    await load(web)
+    return web.WebUpstream(
         proxy=proxy,
         ca_file=ca_file,
         lanes=lanes,

@@ -86,7 +86,7 @@ async def _behind(
 
 async def _whose(settings: Settings, cookies: Cookies, number: int, way: Sequence[str]) -> GoogleAccount:
     seen: list[GoogleAccount] = []
-    upstream = upstream_of(AccountSetup("identity", number=number, proxy="".join(way)), settings, 1)
+    upstream = await upstream_of(AccountSetup("identity", number=number, proxy="".join(way)), settings, 1)
     try:
         await upstream.open(cookies, accept=seen.append)
     finally:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gemgate.alerts.channels import Channel
 from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError
 from gemgate.gateway import beside_images
 from gemgate.jobs.answers import BACKGROUND, KEYED
 from gemgate.jobs.media_runner import FOLDERS
+from gemgate.lazy_import import later
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.stores.blobs import SpoolingBlobStore
-from gemgate.upstreams.web import WebUpstream, facts
+from gemgate.upstreams.web import facts
+
+if TYPE_CHECKING:
+    from gemgate.upstreams.web import upstream as web
+else:
+    web = later("gemgate.upstreams.web.upstream")
 
 CANARY_FIRST, CANARY_EVERY = 300.0, 86_400.0
 """Seconds from the start to the first look at the wire, and between two."""
@@ -42,8 +50,8 @@ async def _watch_wire(service: Service) -> None:
     believed = facts.load(service.settings.wire_facts)
     await service.clock.sleep(CANARY_FIRST)
     while True:
-        account = next((m for m in service.pool.accounts if m.is_open and isinstance(m.upstream, WebUpstream)), None)
-        if account is not None and isinstance(account.upstream, WebUpstream):
+        account = next((m for m in service.pool.accounts if m.is_open and m.upstream.kind == "web"), None)
+        if account is not None and isinstance(account.upstream, web.WebUpstream):
             try:
                 findings = await account.upstream.watch_wire(believed)
             except GatewayError as error:

@@ -129,7 +129,7 @@ async def _session_of(settings: Settings, name: str | None) -> tuple[Cookies, st
     for setup in setups.values():
         if setup.kind != "web" or name not in (None, setup.name):
             continue
-        account = build(setup, Egress("canary"), InMemoryRecord())
+        account = await build(setup, Egress("canary"), InMemoryRecord())
         fresh = None
         if account.source is not None:
             try:

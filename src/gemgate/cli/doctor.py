@@ -238,7 +238,7 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
             )
             yield Finding(f"account {name}", "ok", say(*official))
             continue
-        account = build(setup, Egress("doctor"), InMemoryRecord())
+        account = await build(setup, Egress("doctor"), InMemoryRecord())
         try:
             if setup.number or setup.language:
                 yield Finding(f"account {name}", "ok", _seat(setup))

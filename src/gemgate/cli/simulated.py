@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryptography.fernet import Fernet
-
 from gemgate.settings import Settings, explicit, is_loopback
+from gemgate.stores.vault import new_key
 
 if TYPE_CHECKING:
     from gemgate_simulator import Simulator
@@ -75,7 +74,7 @@ def _settings(simulator: Simulator, folder: Path, **more: Any) -> Settings:
         proxy_url=simulator.proxy_url,
         proxy_ca_file=simulator.ca_file,
         data_dir=folder,
-        cookie_keys=Fernet.generate_key().decode(),
+        cookie_keys=new_key(),
         rate_limit_per_hour=0,
         model_interval_seconds=0,
         rpm_limit=0,

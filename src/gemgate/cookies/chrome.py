@@ -17,13 +17,17 @@ import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
+from typing import TYPE_CHECKING
 
 from gemgate.cookies.browser import EVERY, HOST, NAMES, BrowserSource, Row, Session, Unreadable, sessions_of
 from gemgate.cookies.keyring import Passwords
 from gemgate.cookies.spec import SourceSpec
+from gemgate.lazy_import import later
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives import ciphers, padding
+else:
+    ciphers, padding = (later(f"cryptography.hazmat.primitives.{name}") for name in ("ciphers", "padding"))
 
 _HASHED_SINCE = 24
 _EPOCH = 11_644_473_600
@@ -194,8 +198,8 @@ def _aes_cbc(key: bytes, body: bytes) -> bytes | None:
     """The plain bytes, None when the key does not fit."""
     if not body or len(body) % 16:
         return None
-    decryptor = Cipher(algorithms.AES(key), modes.CBC(b" " * 16)).decryptor()
-    unpadder = PKCS7(128).unpadder()
+    decryptor = ciphers.Cipher(ciphers.algorithms.AES(key), ciphers.modes.CBC(b" " * 16)).decryptor()
+    unpadder = padding.PKCS7(128).unpadder()
     try:
         return unpadder.update(decryptor.update(body) + decryptor.finalize()) + unpadder.finalize()
     except ValueError:

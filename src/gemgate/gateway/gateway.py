@@ -43,13 +43,14 @@ from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
 from gemgate.gateway.prompt_request import Attempt, Journal, PromptContent, PromptRequest
 from gemgate.gateway.transcripts import asked_for, only_words
 from gemgate.images import GeneratedImage, ImageRequest
+from gemgate.lazy_import import load
 from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.budgets import Budgets
 from gemgate.ports.limits import Limiter
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, ImageReady, Researcher, Upload, UpstreamEvent
-from gemgate.prompting import turns
+from gemgate.prompting import schemas, turns
 from gemgate.prompting.compose import attachments_of
 from gemgate.prompting.image_prompts import image_prompt
 from gemgate.prompting.tokens import prompt_tokens
@@ -195,6 +196,7 @@ class Gateway:
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         if request.transcription is not None:
             request = asked_for(request, request.transcription, admission.card)
+        await _load_for(request)
         durable = journal is not None  # what a run left is read back as the last answer of its conversation
         plan = await self.conversations.plan(request, admission.card, admission.caller, fresh=durable)
         known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
@@ -246,6 +248,7 @@ class Gateway:
         card = self.resolve(request.model or self.default_model, caller.tenant)
         check_scope(card, caller)
         request = replace(request, temporary=request.temporary or self._temporary_chats)
+        await _load_for(request)
         plan = await self.conversations.plan(request, card, caller)
         known = plan.known
         answer = self._answer(request, Admission(card, Quota(), caller), plan)
@@ -379,6 +382,12 @@ class Gateway:
         if image is None:
             raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
         return image
+
+
+async def _load_for(request: ChatRequest) -> None:
+    """What compiles a request's schemas: one that was stored comes without the door, which has it loaded."""
+    if request.tools or request.response_format.schema:
+        await load(*schemas.LIBRARIES)
 
 
 def _check_answers(card: ModelCard) -> None:

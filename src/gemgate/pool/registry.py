@@ -6,7 +6,7 @@ Only the node that owns an account refreshes it and generates with it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from gemgate.accounts import Capability, Cookies
 from gemgate.caller import Caller
@@ -36,7 +36,7 @@ CLOSE_SECONDS = 5.0
 ACTIONS = ("test", "refresh", "pause", "resume", "reset")
 """What people do with an account that is there."""
 
-Build = Callable[[AccountSetup, Egress, AccountRecord], Account]
+Build = Callable[[AccountSetup, Egress, AccountRecord], Awaitable[Account]]
 """Makes an account: upstream, source, pacer and all. Only the assembly knows how."""
 
 
@@ -117,7 +117,7 @@ class AccountRegistry:
         setup, way = await self._ways.chosen(kept.setup, kept.way)
         if way.name != kept.way:
             await self.store.keep_way(kept.name, way.name)
-        account = self.build(setup, way, record)
+        account = await self.build(setup, way, record)
         account.restore(kept)
         self._pool.add(account)
         self.on_added(account)
@@ -177,7 +177,8 @@ class AccountRegistry:
         _check_name(setup.name)
         check_proxy(setup.proxy)
         _check_desktop(setup.desktop)
-        self.build(*await self._ways.chosen(setup, ""), InMemoryRecord())  # a source that cannot be must not be stored
+        # a source that cannot be must not be stored
+        await self.build(*await self._ways.chosen(setup, ""), InMemoryRecord())
         async with self._changing:
             if only_new and setup.name in {kept.name for kept in await self.store.all()}:
                 raise _there_already(setup.name)

@@ -8,7 +8,6 @@ against its metaschema included.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -19,7 +18,7 @@ from urllib.parse import unquote, urljoin
 import orjson
 
 from gemgate.errors import BadRequest
-from gemgate.lazy_import import later, load
+from gemgate.lazy_import import later
 from gemgate.prompting import schema_repair
 from gemgate.prompting.linear_patterns import matches
 
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
 else:
     attrs, jsonschema, jsonschema_specifications = map(later, ("attrs", "jsonschema", "jsonschema_specifications"))
     referencing = later("referencing")
+
+LIBRARIES = jsonschema, jsonschema_specifications
+"""To `load` before the first schema is compiled on the event loop: some 50 ms of work."""
 
 STEPS, STEPS_PER_NODE, STEPS_AT_MOST = 20_000, 30, 300_000
 """Keyword evaluations that one validation may take, by the size of the value: far above any honest schema."""
@@ -121,17 +123,6 @@ class Compiled:
             return list(islice(self.validator.iter_errors(value), 32))
         except (RecursionError, referencing.exceptions.Unresolvable) as error:
             raise TooCostly from error
-
-
-def prepared() -> bool:
-    """Whether `prepare` has nothing to do."""
-    return "jsonschema_specifications" in sys.modules
-
-
-def prepare() -> None:
-    """Import what compiles schemas, some 50 ms of work that the first one would have to wait for."""
-    load(jsonschema)
-    load(jsonschema_specifications)
 
 
 def compiled(schema: Mapping[str, Any]) -> Compiled:

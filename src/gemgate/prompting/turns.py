@@ -93,7 +93,8 @@ def check_schemas(request: ChatRequest) -> None:
     wanted = request.response_format.schema or {}
     schemas.check_sizes([*(tool.parameters for tool in request.tools), wanted])
     _check_tools(request)
-    schemas.compiled(wanted)
+    if wanted:
+        schemas.compiled(wanted)
 
 
 def _check_tools(request: ChatRequest) -> None:

@@ -17,11 +17,16 @@ import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from typing import TYPE_CHECKING
 
 from gemgate.errors import AccountError, GatewayError, system_words
+from gemgate.lazy_import import later
 from gemgate.ports.vault import Sealed
+
+if TYPE_CHECKING:
+    from cryptography import fernet
+else:
+    fernet = later("cryptography.fernet")
 
 LEAST_PASSPHRASE = 12
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 1
@@ -37,23 +42,18 @@ class Vault:
 
     def __init__(self, keys: Sequence[str], *, place: str = "COOKIE_KEYS") -> None:
         self._place = place
-        self._keys: list[Fernet | bytes] = []
-        self._ids: dict[tuple[int, bytes], tuple[str, Fernet]] = {}
+        self._keys = tuple(keys)
+        self._passphrases = frozenset(number for number, text in enumerate(keys) if _fernet_key(text) is None)
+        self._ready: dict[tuple[int, bytes], tuple[str, fernet.Fernet]] = {}
         self._salt = b""
-        for number, text in enumerate(keys):
-            raw = _fernet_key(text)
-            if raw is None and len(text) < LEAST_PASSPHRASE:
+        for number in sorted(self._passphrases):
+            if len(keys[number]) < LEAST_PASSPHRASE:
                 raise GatewayError(
                     f"Key {number + 1} of {place} is too short: use a passphrase of at least {LEAST_PASSPHRASE} "
                     "characters, or a Fernet key",
                     f"{place} 中的第 {number + 1} 个密钥过短：请使用至少 {LEAST_PASSPHRASE} 个字符的口令或 Fernet 密钥",
                     code="cookie_key",
                 )
-            if raw is None:
-                self._keys.append(text.encode())
-            else:
-                self._keys.append(Fernet(text))
-                self._ids[number, b""] = (_key_id(raw), Fernet(text))
         if not self._keys:
             raise GatewayError(f"{place} holds no key", f"{place} 中没有密钥", code="cookie_key")
 
@@ -62,22 +62,22 @@ class Vault:
 
     async def seal(self, subject: str, plain: Mapping[str, str]) -> Sealed:
         """Seal names and values for `subject`; nobody else's name will open them."""
-        if not self._salt and isinstance(self._keys[0], bytes):
+        if not self._salt and 0 in self._passphrases:
             self._salt = secrets.token_bytes(16)
-        key_id, fernet = await self._key(0, self._salt)
+        key_id, key = await self._key(0, self._salt)
         text = json.dumps({"for": subject, "plain": dict(plain)}, separators=(",", ":"))
         salt = base64.urlsafe_b64encode(self._salt_of(0, self._salt)).decode()
-        return Sealed(key_id, f"1:{salt}:{fernet.encrypt(text.encode()).decode()}")
+        return Sealed(key_id, f"1:{salt}:{key.encrypt(text.encode()).decode()}")
 
     async def open(self, subject: str, sealed: Sealed) -> dict[str, str]:
         """What was sealed for `subject`; AccountError when the key is lost, or the text damaged or somebody else's."""
         salt, token = self._parts(subject, sealed)
         self._salt = self._salt or salt
-        fits = (number for number, key in enumerate(self._keys) if salt or isinstance(key, Fernet))
+        fits = (number for number in range(len(self._keys)) if salt or number not in self._passphrases)
         known = [await self._key(number, salt) for number in fits]
         try:
-            text = MultiFernet([fernet for _, fernet in known]).decrypt(token) if known else b""
-        except InvalidToken:
+            text = fernet.MultiFernet([key for _, key in known]).decrypt(token) if known else b""
+        except fernet.InvalidToken:
             text = b""
         if not text:
             if sealed.key_id in {key_id for key_id, _ in known}:
@@ -92,22 +92,19 @@ class Vault:
     async def rewrap(self, subject: str, sealed: Sealed) -> Sealed | None:
         """The same under the first key; None when it is that already."""
         salt, _ = self._parts(subject, sealed)
-        if (salt or isinstance(self._keys[0], Fernet)) and (await self._key(0, salt))[0] == sealed.key_id:
+        if (salt or 0 not in self._passphrases) and (await self._key(0, salt))[0] == sealed.key_id:
             return None
         return await self.seal(subject, await self.open(subject, sealed))
 
-    async def _key(self, number: int, salt: bytes) -> tuple[str, Fernet]:
-        """The key's id and the key, derived once per salt; an id tells nothing that scrypt does not guard."""
+    async def _key(self, number: int, salt: bytes) -> tuple[str, fernet.Fernet]:
+        """The key's id and the key, made once per salt; an id tells nothing that scrypt does not guard."""
         place = (number, self._salt_of(number, salt))
-        if place not in self._ids:
-            passphrase = self._keys[number]
-            assert isinstance(passphrase, bytes)
-            raw = await asyncio.to_thread(_derived, passphrase, salt)
-            self._ids[place] = (_key_id(raw), Fernet(base64.urlsafe_b64encode(raw)))
-        return self._ids[place]
+        if place not in self._ready:
+            self._ready[place] = await asyncio.to_thread(_made, self._keys[number], salt)
+        return self._ready[place]
 
     def _salt_of(self, number: int, salt: bytes) -> bytes:
-        return salt if isinstance(self._keys[number], bytes) else b""
+        return salt if number in self._passphrases else b""
 
     def _parts(self, subject: str, sealed: Sealed) -> tuple[bytes, bytes]:
         version, _, rest = sealed.text.partition(":")
@@ -127,6 +124,12 @@ class Vault:
             "请恢复密钥，或重新提供 Cookie",
             code="cookie_key_lost",
         )
+
+
+def _made(text: str, salt: bytes) -> tuple[str, fernet.Fernet]:
+    """A key and its id. Takes a while, for a passphrase is derived and the first key loads the library."""
+    raw = _fernet_key(text) or _derived(text.encode(), salt)
+    return _key_id(raw), fernet.Fernet(base64.urlsafe_b64encode(raw))
 
 
 def _derived(passphrase: bytes, salt: bytes) -> bytes:
@@ -185,6 +188,11 @@ def open_vault(keys: str | None, key_file: Path, data_dir: Path) -> Vault:
     return Vault([line.strip() for line in lines if line.strip() and not line.startswith("#")], place=str(key_file))
 
 
+def new_key() -> str:
+    """A random key, as Fernet spells it."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
 def add_key(path: Path) -> None:
     """Put a new key before those of the file, so that it seals from now on; the others still open. Whole or not at all.
 
@@ -192,7 +200,7 @@ def add_key(path: Path) -> None:
     """
     try:
         lines = [line for line in path.read_text("utf-8").splitlines() if line.strip() and not line.startswith("#")]
-        draft = _drafted(path, "".join(f"{line}\n" for line in [Fernet.generate_key().decode(), *lines]))
+        draft = _drafted(path, "".join(f"{line}\n" for line in [new_key(), *lines]))
         try:
             draft.replace(path)
         finally:
@@ -210,7 +218,7 @@ def add_key(path: Path) -> None:
 def _make_key_file(path: Path) -> None:
     """Make the file whole or not at all; of several processes that start together, one wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = _drafted(path, f"{Fernet.generate_key().decode()}\n")
+    draft = _drafted(path, f"{new_key()}\n")
     try:
         with suppress(FileExistsError):
             path.hardlink_to(draft)

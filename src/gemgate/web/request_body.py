@@ -16,6 +16,7 @@ from gemgate.chat import ChatRequest
 from gemgate.dialects import wire
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 from gemgate.files import Inline
+from gemgate.lazy_import import load, loaded
 from gemgate.offload import offload
 from gemgate.prompting import schemas, turns
 from gemgate.web.disconnect import ClientDisconnected
@@ -24,7 +25,8 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 MAX_PARTS = 64
-
+SCHEMA_WORDS = (b'"tools"', b'"functions"', b"schema", b"Schema")
+"""One of these is in every body that brings a schema to compile."""
 
 SILENCE_SECONDS, BODY_SECONDS, SLOWEST = 30.0, 60.0, 10_000
 """A body may pause so long, and comes within a minute plus its size at so many bytes a second."""
@@ -84,8 +86,8 @@ def too_large(limit: int) -> TooLarge:
 async def read_with(request: Request, limit: int, reader: Callable[[bytes], T]) -> T:
     """What `reader` makes of the body; a large one is read in a thread."""
     body = await read_body(request, limit)
-    if not schemas.prepared() and any(word in body for word in (b'"tools"', b"schema", b"Schema")):
-        await asyncio.to_thread(schemas.prepare)
+    if not loaded(*schemas.LIBRARIES) and any(word in body for word in SCHEMA_WORDS):
+        await load(*schemas.LIBRARIES)
     return await offload(len(body), lambda: reader(body))
 
 

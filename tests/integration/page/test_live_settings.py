@@ -101,18 +101,18 @@ async def _reserve(gate: Served, browser: Browser, put: Put) -> None:
 async def _rpm(gate: Served, browser: Browser, put: Put) -> None:
     await put(RPM_LIMIT=7)
     assert (await browser.ask("GET", "/health"))["rate_limiter"]["rpm_limit"] == 7
-    assert [account.pacer.rpm for account in _old_and_new(gate)] == [7, 7]
+    assert [account.pacer.rpm for account in await _old_and_new(gate)] == [7, 7]
 
 
-def _old_and_new(gate: Served) -> list[Account]:
+async def _old_and_new(gate: Served) -> list[Account]:
     """An account that was there, and one that is added after the change."""
     old = gate.service.pool.accounts[0]
-    return [old, gate.service.account_registry.build(AccountSetup("new"), old.egress, InMemoryRecord())]
+    return [old, await gate.service.account_registry.build(AccountSetup("new"), old.egress, InMemoryRecord())]
 
 
 async def _limit_rest(gate: Served, browser: Browser, put: Put) -> None:
     await put(COOLDOWN_429_SECONDS=50)
-    for account in _old_and_new(gate):
+    for account in await _old_and_new(gate):
         _fail(account, Spent("used up", "已用完"))
         assert 49 < account.circuits["image"].until - gate.service.clock.now() < 56
 

@@ -9,7 +9,7 @@ import pytest
 from gemgate.accounts import AccountModel, Cookies
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.ports.upstream import Completed, Deadlines, Prompt, Thread, UpstreamEvent
-from gemgate.upstreams.web import WebUpstream
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
 
 FAST = Deadlines(connect=5, first_byte=0.8, idle=0.8, total=20)

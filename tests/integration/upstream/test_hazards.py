@@ -20,8 +20,8 @@ from gemgate.accounts import PSID, PSIDTS, Cookies
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, Drift, GatewayError, ModelGone, Rejected, SignedOut, Spent, Stalled
 from gemgate.ports.upstream import Accepted, Deadlines, SentFile, Started, Upload
-from gemgate.upstreams.web import WebUpstream
 from gemgate.upstreams.web.logs import bridge
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
 from tests.integration.upstream.conftest import FAST, SignIn, answered, joined, pieces, prompt, thoughts
 

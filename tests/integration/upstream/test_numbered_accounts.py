@@ -7,8 +7,8 @@ import pytest
 from gemgate.accounts import Cookies
 from gemgate.errors import GatewayError, SignedOut
 from gemgate.ports.upstream import ImageReady
-from gemgate.upstreams.web import WebUpstream
 from gemgate.upstreams.web.seat import Seat
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Painting, Simulator
 from tests.integration.upstream.conftest import SignIn, answered, joined, pieces
 

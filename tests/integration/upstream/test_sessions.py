@@ -8,7 +8,7 @@ from gemgate.accounts import PSIDTS, Cookies
 from gemgate.dialects import cookie_text
 from gemgate.errors import Broken, Drift, GatewayError, SignedOut
 from gemgate.ports.upstream import ImageReady
-from gemgate.upstreams.web import WebUpstream
+from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Painting, Simulator
 from tests.integration.upstream.conftest import SignIn, answered, joined, pieces, thoughts
 

@@ -88,7 +88,8 @@ class House:
         )
         self.registry.on_added, self.registry.on_removed = self.running.append, self.running.remove
 
-    def _build(self, setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
+    async def _build(self, setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
+        await asyncio.sleep(0)  # as where the library has to be loaded
         self.google.append(Google())
         return Account(
             setup.name, self.google[-1], None, lanes=1, pacer=Pacer(0), rules=Rules(), address=address,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import ColumnElement, Update, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from gemgate.accounts import Capability, Cookies, GoogleAccount, Kind, Known, MeasuredWalls, State
 from gemgate.errors import AccountError, GatewayError, NotFound

@@ -13,18 +13,24 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import and_, or_, select, update
 
 from gemgate.batches import Claim, Done, Failed, Task, TaskDraft, TaskOutcome
 from gemgate.errors import AccountError, StorageDown
+from gemgate.lazy_import import later
 from gemgate.offload import offload
 from gemgate.ports.jobs import webhook_secret_subject
 from gemgate.ports.vault import Sealed, Vault
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import batch
+
+if TYPE_CHECKING:
+    from cryptography import exceptions
+    from cryptography.hazmat.primitives.ciphers import aead
+else:
+    exceptions, aead = later("cryptography.exceptions"), later("cryptography.hazmat.primitives.ciphers.aead")
 
 NONCE = 12
 KEPT = 256
@@ -39,7 +45,7 @@ class DataKey:
     """Seals and opens the texts of one batch. Without a key (an older row) texts stay as they are."""
 
     def __init__(self, raw: bytes | None) -> None:
-        self._cipher = AESGCM(raw) if raw else None
+        self._cipher = aead.AESGCM(raw) if raw else None
 
     def seal(self, subject: str, text: str) -> str:
         if self._cipher is None or not text:
@@ -55,7 +61,7 @@ class DataKey:
         try:
             sealed = base64.b64decode(text, validate=True)
             plain = self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], subject.encode())
-        except (binascii.Error, InvalidTag, ValueError):
+        except (binascii.Error, exceptions.InvalidTag, ValueError):
             raise StorageDown(
                 f"The stored text {subject} is damaged", f"已存储的内容 {subject} 已损坏", code="stored_text_damaged"
             ) from None
@@ -105,7 +111,7 @@ class DataKeys:
 
     async def make(self, batch_id: str) -> tuple[DataKey, Sealed]:
         """A new one, and how it is stored."""
-        raw = AESGCM.generate_key(256)
+        raw = secrets.token_bytes(32)
         sealed = await self._vault.seal(_subject(batch_id), {"key": base64.b64encode(raw).decode()})
         return DataKey(raw), sealed
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from gemgate.batches import BatchState, Claim, JobStatus, Need, TaskStatus
 from gemgate.stores.sql.data_keys import KEY_COLUMNS

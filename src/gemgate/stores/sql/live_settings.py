@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError, ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from gemgate.errors import Conflict, StorageDown
 from gemgate.ports.settings import SettingChange

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import orjson
 from sqlalchemy import ColumnElement, Row, case, delete, func, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from gemgate.accounts import CAPABILITIES, AccountModel, Capability
 from gemgate.errors import Conflict, GatewayError, NotFound

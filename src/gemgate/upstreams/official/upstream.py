@@ -71,7 +71,7 @@ class OfficialUpstream:
     ) -> SignInResult:
         """Read the key and ask what it may use; cookies mean nothing here."""
         del cookies, accept, had_chats
-        await asyncio.to_thread(load, aiohttp)
+        await load(aiohttp)
         self._key = await self._place.read()
         rows: list[dict[str, Any]] = []
         page = ""

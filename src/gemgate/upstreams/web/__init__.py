@@ -1,5 +1,5 @@
-"""A cookie account of the Gemini web app, through the library `gemini_webapi`: the only room that imports it."""
+"""A cookie account of the Gemini web app, through the library `gemini_webapi`: the only room that imports it.
 
-from gemgate.upstreams.web.upstream import WebUpstream
-
-__all__ = ["WebUpstream"]
+`upstream` has the account. `facts` and `logs` import nothing of the library, which a gateway without accounts does
+without.
+"""

@@ -30,9 +30,11 @@ from gemini_webapi.utils import extract_json_from_response, get_nested_value
 from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Gem, GoogleAccount, Renewal, Rotated, UsageReport
 from gemgate.errors import GatewayError, LocalText
 from gemgate.ports.upstream import ImageRef
-from gemgate.upstreams.web import errors, quota
+from gemgate.upstreams.web import errors, logs, quota
 from gemgate.upstreams.web.handles import Handles
 from gemgate.upstreams.web.seat import Seat
+
+logs.loaded()
 
 FIRST = Seat()
 RPC_SECONDS = 20.0

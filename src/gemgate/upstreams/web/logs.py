@@ -7,25 +7,33 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from typing import TYPE_CHECKING
-
-from loguru import logger
 
 if TYPE_CHECKING:
     from loguru import Message
 
+_ours = False
+"""Whether this process is a server or a command, not a program that embeds the gateway."""
 _SECRET = re.compile(r"[A-Za-z0-9_\-.%/+=]{24,}")
 
 
 def bridge() -> None:
     """Take over loguru for this process: for servers and commands, not for programs that embed the gateway."""
+    global _ours  # noqa: PLW0603 - loguru is one for the process as well
+    _ours = True
+    if "loguru" in sys.modules:
+        loaded()
+
+
+def loaded() -> None:
+    """The library is there, with loguru."""
+    if not _ours:
+        return
+    from loguru import logger  # noqa: PLC0415 - only the library needs it
+
     logger.remove()
     logger.add(_forward, level="WARNING", filter=lambda record: record["extra"].get("name") == "gemini_webapi")
-
-
-def silence() -> None:
-    """Say nothing of the library's: what an embedding program gets."""
-    logger.disable("gemini_webapi")
 
 
 def _forward(message: Message) -> None:
