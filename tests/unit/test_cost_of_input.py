@@ -7,6 +7,7 @@ compared, so that a busy machine does not matter, and a step that looks bad is m
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -223,6 +224,70 @@ def test_compiling_a_schema_is_linear_in_its_nodes(kind: str, draft: str) -> Non
         compile_it, lambda size: {"$schema": draft, **HOSTILE_SCHEMAS[kind](size // 100)}, LARGEST // 2
     )
     assert worst <= FACTOR, f"doubled to {at}"
+
+
+NAMED = {"$defs": {"x": {"$anchor": "a", "type": "string"}, "y": {"$id": "https://a.example/y"}}}
+EMPTY_PARTS = {f"p{at}": {} for at in range(4_000)}
+CONTENTS: dict[str, tuple[dict[str, Any], Callable[[int], Any]]] = {
+    "anchors": (
+        {"properties": {f"p{at}": {"$ref": "#a"} for at in range(2_000)}, **NAMED},
+        lambda n: {f"p{at}": "x" for at in range(min(n, 2_000))},
+    ),
+    "ids": (
+        {"properties": {f"p{at}": {"$ref": "https://a.example/y"} for at in range(2_000)}, **NAMED},
+        lambda n: {f"p{at}": "x" for at in range(min(n, 2_000))},
+    ),
+    "unique items, again and again": (
+        {"anyOf": [{"uniqueItems": True, "maxItems": 0}] * 2_000},
+        lambda n: [[at] for at in range(n)],
+    ),
+    "items that are not looked at": ({"anyOf": [{"items": {}, "maxItems": 0}] * 2_000}, lambda n: [0] * n),
+    "large choices": (
+        {"items": {"enum": [[[0] * 90, at] for at in range(100)]}},
+        lambda n: [[[0] * 90, 99]] * (n // 90),
+    ),
+    "empty properties": (
+        {"$defs": {"b": {"properties": EMPTY_PARTS, "maxProperties": 0}}, "anyOf": [{"$ref": "#/$defs/b"}] * 1_000},
+        lambda n: dict.fromkeys(EMPTY_PARTS, 1),
+    ),
+    "patterns of many states": ({"anyOf": [{"pattern": r"(\w\W?){50}!$"}] * 2_000}, lambda n: "a" * (10 * n)),
+    "properties that nobody looked at": (
+        {"anyOf": [{"properties": EMPTY_PARTS, "unevaluatedProperties": False}]},
+        lambda n: dict.fromkeys(EMPTY_PARTS, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_what_a_schema_asks_of_a_value_is_paid_for(kind: str) -> None:
+    schema, make = CONTENTS[kind]
+    whole, value = schemas.compiled(schema), make(20_000)
+    assert loops(lambda: whole.flaw(value)) < 150_000_000
+
+
+@pytest.mark.parametrize("key", ["$id", "id", "$anchor", "$ref", "$dynamicRef"])
+def test_addresses_in_a_schema_are_short(key: str) -> None:
+    with pytest.raises(BadRequest, match="longer than"):
+        schemas.compiled({"items": {key: "#" + "a" * 1_000}})
+
+
+@pytest.mark.parametrize("place", ["properties", "x-ours"])
+def test_an_address_that_is_none_is_no_crash(place: str) -> None:
+    schema = {place: {"a": {"$id": "http://["}}, "items": {"$ref": "http://["}}
+    try:
+        assert schemas.compiled(schema).flaw([1, 2]) is None
+    except BadRequest as error:
+        assert error.code == "invalid_json_schema"
+
+
+def test_threads_do_not_spend_each_others_steps() -> None:
+    whole = schemas.compiled({"items": {"type": "integer"}})
+    whole.budget.fill([0])
+    before = whole.budget.left
+    other = threading.Thread(target=lambda: whole.flaw(list(range(100))))
+    other.start()
+    other.join()
+    assert whole.budget.left == before
 
 
 @pytest.mark.parametrize("size", [100, 10_000])

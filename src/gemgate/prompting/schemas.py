@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -44,6 +45,8 @@ MAX_SCHEMAS = 512
 """Schemas (tools, and the answer's) of a request; as many are kept compiled."""
 META_STEPS_PER_NODE = 40
 COMPARED_PER_STEP = 16
+MAX_NAME = 500
+"""Characters of an `$id`, an `$anchor` or a reference: they are read again whenever somebody comes by."""
 
 Keyword: TypeAlias = "Callable[[Any, Any, Any, Any], Iterable[jsonschema.ValidationError] | None]"
 
@@ -63,9 +66,11 @@ class TooCostly(Exception):
     """The schema wants more steps than a validation may take."""
 
 
-@dataclass(slots=True)
-class _Budget:
-    left: int = 0
+class _Budget(threading.local):
+    """What is left in each thread: the same schema may be at work in several."""
+
+    def __init__(self, left: int = 0) -> None:
+        self.left = left
 
     def fill(self, value: Any) -> None:
         self.left = min(STEPS + STEPS_PER_NODE * _nodes(value), STEPS_AT_MOST)
@@ -78,7 +83,7 @@ class _Budget:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A schema ready for use. Not for two threads at once: the budget is counted in it."""
+    """A schema ready for use."""
 
     validator: Any
     budget: _Budget = field(default_factory=_Budget)
@@ -119,8 +124,8 @@ class Compiled:
     def _errors(self, value: Any) -> list[jsonschema.ValidationError]:
         try:
             return list(islice(self.validator.iter_errors(value), 32))
-        except (RecursionError, referencing.exceptions.Unresolvable) as error:
-            raise TooCostly from error
+        except (RecursionError, referencing.exceptions.Unresolvable, ValueError) as error:
+            raise TooCostly from error  # ValueError: of an address in a reference
 
 
 def prepared() -> bool:
@@ -181,7 +186,20 @@ def _compiled(schema: bytes) -> Compiled:
         raise jsonschema.SchemaError.create_from(error)
     base: Any = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
     budget = _Budget()
-    return Compiled(_extended(base, budget, schema)(document, registry=referencing.jsonschema.EMPTY_REGISTRY), budget)
+    return Compiled(_extended(base, budget, schema)(document, _resolver=_resolver(base, document)), budget)
+
+
+def _resolver(base: Any, document: Any) -> Any:
+    """Finds what a schema calls by name. The stock one looks through the whole schema for each reference to an anchor;
+    this one has done so once.
+    """
+    draft = referencing.jsonschema.specification_with(base.META_SCHEMA["$schema"])
+    resource = draft.create_resource(document)
+    place = resource.id() or ""
+    try:
+        return jsonschema_specifications.REGISTRY.with_resource(place, resource).crawl().resolver(place)
+    except ValueError as error:
+        raise jsonschema.SchemaError(f"an $id is no address: {error}") from None
 
 
 def oddities(document: Any) -> list[jsonschema.ValidationError]:
@@ -197,17 +215,17 @@ def oddities(document: Any) -> list[jsonschema.ValidationError]:
 
 def _extended(base: Any, budget: _Budget, schema: bytes) -> Any:
     """The stock validator with our keywords, every evaluation paid for from `budget`."""
-    keywords = {name: _counted(function, budget) for name, function in base.VALIDATORS.items()}
+    keywords = {name: _counted(function, budget, name) for name, function in base.VALIDATORS.items()}
     ours: dict[str, Keyword] = {
         "pattern": _pattern,
         "patternProperties": partial(_pattern_properties, budget),
         "additionalProperties": partial(_additional_properties, budget),
         "uniqueItems": _unique_items,
     }
-    keywords |= {name: _counted(function, budget) for name, function in ours.items()}
+    keywords |= {name: _counted(function, budget, name) for name, function in ours.items()}
     if b'"patternProperties"' in schema:
         # The stock keyword would run the patterns in the backtracking engine.
-        keywords["unevaluatedProperties"] = _counted(lambda *_: None, budget)
+        keywords["unevaluatedProperties"] = lambda *_: None
     made: Any = jsonschema.validators.extend(base, keywords)  # type: ignore[no-untyped-call]
     names = [(field.name, field.alias) for field in attrs.fields(made) if field.init]
 
@@ -215,7 +233,13 @@ def _extended(base: Any, budget: _Budget, schema: bytes) -> Any:
         # The stock one changes to the stock keywords at every inner `$schema`, and away from budget and safe patterns.
         return made(**{alias: getattr(self, name) for name, alias in names if alias not in changes}, **changes)
 
-    made.evolve = evolve
+    visit = made.descend
+
+    def descend(self: Any, *place: Any, **more: Any) -> Any:
+        budget.spend(1)  # also where there is nothing to be asked: an empty schema for each of many items
+        return visit(self, *place, **more)
+
+    made.evolve, made.descend = evolve, descend
     return made
 
 
@@ -260,8 +284,11 @@ def _check_references(document: Any) -> None:
         )
 
 
+_ADDRESSES = ("$id", "id", "$anchor", "$dynamicAnchor", "$ref", "$dynamicRef", "$recursiveRef")
+
+
 def lost_references(document: Any) -> set[str]:
-    """The references that lead nowhere inside the document."""
+    """The references that lead nowhere inside the document; BadRequest for addresses that are too long to be any."""
     references: set[str] = set()
     names: set[str] = set()
     level = [document]
@@ -271,6 +298,12 @@ def lost_references(document: Any) -> set[str]:
             level.extend(inner)
         elif isinstance(inner, dict):
             level.extend(inner.values())
+            if any(len(name) > MAX_NAME for key in _ADDRESSES if isinstance(name := inner.get(key), str)):
+                raise BadRequest(
+                    f"A name or a reference in the JSON Schema is longer than {MAX_NAME} characters",
+                    f"JSON Schema 中的名称或引用超过 {MAX_NAME} 个字符",
+                    code="invalid_json_schema",
+                )
             names.update(name for key in ("$id", "$anchor") if isinstance(name := inner.get(key), str))
             if isinstance(reference := inner.get("$ref"), str):
                 references.add(reference)
@@ -295,13 +328,46 @@ def _resolves(document: Any, reference: str, names: Collection[str]) -> bool:
     return True
 
 
-def _counted(keyword: Keyword, budget: _Budget) -> Keyword:
+def _counted(keyword: Keyword, budget: _Budget, name: str) -> Keyword:
+    looked_at = _LOOKED_AT.get(name)
+
     def count(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterable[jsonschema.ValidationError]:
         # What a keyword compares inside of itself is paid for as well: many names, values or patterns at once.
-        budget.spend(1 + (len(wanted) // COMPARED_PER_STEP if isinstance(wanted, dict | list) else 0))
+        steps = 1 + (len(wanted) // COMPARED_PER_STEP if isinstance(wanted, dict | list | str) else 0)
+        if looked_at is not None:
+            steps += looked_at(wanted, instance)
+        budget.spend(steps)
         return keyword(validator, wanted, instance, schema) or ()
 
     return count
+
+
+def _each_item(_: Any, instance: Any) -> int:
+    return _nodes(instance) // 4 if isinstance(instance, list) else 0
+
+
+def _each_alternative(wanted: Any, instance: Any) -> int:
+    return _nodes(wanted) // 4 if isinstance(instance, dict | list) else 0
+
+
+def _each_letter(_: Any, instance: Any) -> int:
+    return len(instance) // COMPARED_PER_STEP if isinstance(instance, str) else 0
+
+
+def _each_beside_each(_: Any, instance: Any) -> int:
+    return len(instance) ** 2 // 256 if isinstance(instance, dict | list) else 0
+
+
+_LOOKED_AT: Mapping[str, Callable[[Any, Any], int]] = {
+    "uniqueItems": _each_item,
+    "enum": _each_alternative,
+    "const": _each_alternative,
+    "pattern": _each_letter,
+    "additionalProperties": lambda _, instance: len(instance) // COMPARED_PER_STEP if isinstance(instance, dict) else 0,
+    "unevaluatedItems": _each_beside_each,
+    "unevaluatedProperties": _each_beside_each,
+}
+"""Steps for what some keywords look at of a value without asking about each part of it."""
 
 
 def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
