@@ -63,7 +63,7 @@ class Flaw:
 
 
 class TooCostly(Exception):
-    """The schema wants more steps than a validation may take."""
+    """The schema wants more steps than a validation may take, or leads to where nothing can be asked."""
 
 
 class _Budget(threading.local):
@@ -124,8 +124,10 @@ class Compiled:
     def _errors(self, value: Any) -> list[jsonschema.ValidationError]:
         try:
             return list(islice(self.validator.iter_errors(value), 32))
-        except (RecursionError, referencing.exceptions.Unresolvable, ValueError) as error:
-            raise TooCostly from error  # ValueError: of an address in a reference
+        except (RecursionError, referencing.exceptions.Unresolvable) as error:
+            raise TooCostly from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise TooCostly from error  # a reference may lead to what is no schema, or through what is no address
 
 
 def prepared() -> bool:

@@ -20,6 +20,9 @@ from gemgate.web.request_body import read_body
 
 router = Router()
 
+BODY = 16_000_000
+"""Bytes of a message: the protocol's library reads it on the event loop, however long it is."""
+
 
 class McpMessage(wire.Body):
     """Body of POST /mcp: one JSON-RPC message."""
@@ -52,7 +55,7 @@ async def mcp(context: RequestContext) -> Response:
             "工具接口需要 mcp 库：请在源码目录中执行 pip install '.[mcp]'",
             code="not_installed",
         )
-    raw = await read_body(context.request, context.state.settings.max_body_bytes)
+    raw = await read_body(context.request, min(BODY, context.state.settings.max_body_bytes))
     await offload(len(raw), lambda: wire.read(McpMessage, wire.parse_json(raw)))
     # half a second of imports, once
     endpoint = await asyncio.to_thread(import_module, "gemgate.web.mcp.endpoint")
