@@ -235,7 +235,9 @@ class AlertMonitor:
         """What was told lately, or should have been, newest first. StorageDown."""
         return [
             SentAlert(line.at, subject.account, subject.kind, subject.capability or subject.address, over, taken)
-            for line, subject, over, taken in self._lines(await self._account_registry.store.audit_lines(actor=_ACTOR, limit=1000))
+            for line, subject, over, taken in self._lines(
+                await self._account_registry.store.audit_lines(actor=_ACTOR, limit=1000)
+            )
         ][:limit]
 
     def _lines(self, lines: Iterable[AuditLine]) -> Iterator[tuple[AuditLine, AlertKey, bool, bool]]:

@@ -94,7 +94,7 @@ def read(data: bytes, kind: str = "", local: Callable[[str], str] | None = None)
 
 
 def of_order(value: Any) -> PromptFile:
-    """The same judgement of an order in JSON: its `prompts`, then its `items`; "lines" are their numbers. BadRequest."""
+    """The same judgement of an order in JSON: its `prompts`, then its `items`; "lines" are their numbers."""
     given = value if isinstance(value, dict) else {}
     rows: list[Any] = [{"prompt": prompt} for prompt in _list(given, "prompts")]
     rows += _list(given, "items")

@@ -264,5 +264,5 @@ def _is_known(request: Request, facts: BlobFacts, etag: str) -> bool:
         return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in tags.split(","))
     try:
         return parsedate_to_datetime(request.headers["if-modified-since"]).timestamp() >= int(facts.modified)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return False
