@@ -355,7 +355,7 @@ async def test_open_tasks_of_a_key_are_bounded(sim: Simulator, tmp_path: Path) -
 
 
 async def test_files_of_a_key_are_bounded(tmp_path: Path) -> None:
-    settings = settings_for(None, tmp_path, api_key="ann:secret-a,ben:secret-b", files_per_key_mb=0.001)
+    settings = settings_for(None, tmp_path, api_key="ann:secret-a,ben:secret-b", files_per_key_mb=0.005)
     async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
 
         async def upload(size: int, key: str) -> tuple[int, Any]:
