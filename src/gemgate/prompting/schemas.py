@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urljoin
@@ -66,19 +66,19 @@ class TooCostly(Exception):
     """The schema wants more steps than a validation may take, or leads to where nothing can be asked."""
 
 
-class _Budget(threading.local):
-    """What is left in each thread: the same schema may be at work in several."""
+_left: ContextVar[list[int]] = ContextVar("schema_steps_left")
+"""What is left of the steps of the validation at work: the same schema may be at work in several threads."""
 
-    def __init__(self, left: int = 0) -> None:
-        self.left = left
 
-    def fill(self, value: Any) -> None:
-        self.left = min(STEPS + STEPS_PER_NODE * _nodes(value), STEPS_AT_MOST)
+def _allow(steps: int) -> None:
+    _left.set([steps])
 
-    def spend(self, steps: int) -> None:
-        self.left -= steps
-        if self.left < 0:
-            raise TooCostly
+
+def _spend(steps: int) -> None:
+    left = _left.get()
+    left[0] -= steps
+    if left[0] < 0:
+        raise TooCostly
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,10 @@ class Compiled:
     """A schema ready for use."""
 
     validator: Any
-    budget: _Budget = field(default_factory=_Budget)
 
     def flaw(self, value: Any) -> Flaw | None:
         """What weighs most of what is wrong, or None. A schema that costs too much is not held against the value."""
-        self.budget.fill(value)
+        _allow(min(STEPS + STEPS_PER_NODE * _nodes(value), STEPS_AT_MOST))
         try:
             return self._flaw(value)
         except TooCostly:
@@ -102,7 +101,7 @@ class Compiled:
         Mended in place: "5" where 5 is wanted, null for an optional property, JSON in a string, a wrong case.
         drop_unknown: properties go that the schema neither knows nor allows.
         """
-        self.budget.fill(value)
+        _allow(min(STEPS + STEPS_PER_NODE * _nodes(value), STEPS_AT_MOST))
         try:
             for _ in range(8):
                 mended = [
@@ -187,8 +186,7 @@ def _compiled(schema: bytes) -> Compiled:
     if error := jsonschema.exceptions.best_match(iter(oddities(document))):
         raise jsonschema.SchemaError.create_from(error)
     base: Any = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
-    budget = _Budget()
-    return Compiled(_extended(base, budget, schema)(document, _resolver=_resolver(base, document)), budget)
+    return Compiled(_extended(base, schema)(document, _resolver=_resolver(base, document)))
 
 
 def _resolver(base: Any, document: Any) -> Any:
@@ -207,24 +205,24 @@ def _resolver(base: Any, document: Any) -> Any:
 def oddities(document: Any) -> list[jsonschema.ValidationError]:
     """What a schema's own draft has against it, the first few of it; BadRequest when that costs too much to find."""
     base: Any = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
-    budget = _Budget(META_STEPS_PER_NODE * (_nodes(document) + 50))
+    _allow(META_STEPS_PER_NODE * (_nodes(document) + 50))
     try:
-        judge = _extended(base, budget, b"")(_metaschema(base), registry=jsonschema_specifications.REGISTRY)
+        judge = _extended(base, b"")(_metaschema(base), registry=jsonschema_specifications.REGISTRY)
         return list(islice(judge.iter_errors(document), 32))
     except TooCostly:
         raise _too_large(MAX_NODES) from None
 
 
-def _extended(base: Any, budget: _Budget, schema: bytes) -> Any:
-    """The stock validator with our keywords, every evaluation paid for from `budget`."""
-    keywords = {name: _counted(function, budget, name) for name, function in base.VALIDATORS.items()}
+def _extended(base: Any, schema: bytes) -> Any:
+    """The stock validator with our keywords, every evaluation paid for."""
+    keywords = {name: _counted(function, name) for name, function in base.VALIDATORS.items()}
     ours: dict[str, Keyword] = {
         "pattern": _pattern,
-        "patternProperties": partial(_pattern_properties, budget),
-        "additionalProperties": partial(_additional_properties, budget),
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
         "uniqueItems": _unique_items,
     }
-    keywords |= {name: _counted(function, budget, name) for name, function in ours.items()}
+    keywords |= {name: _counted(function, name) for name, function in ours.items()}
     if b'"patternProperties"' in schema:
         # The stock keyword would run the patterns in the backtracking engine.
         keywords["unevaluatedProperties"] = lambda *_: None
@@ -238,7 +236,7 @@ def _extended(base: Any, budget: _Budget, schema: bytes) -> Any:
     visit = made.descend
 
     def descend(self: Any, *place: Any, **more: Any) -> Any:
-        budget.spend(1)  # also where there is nothing to be asked: an empty schema for each of many items
+        _spend(1)  # also where there is nothing to be asked: an empty schema for each of many items
         return visit(self, *place, **more)
 
     made.evolve, made.descend = evolve, descend
@@ -330,7 +328,7 @@ def _resolves(document: Any, reference: str, names: Collection[str]) -> bool:
     return True
 
 
-def _counted(keyword: Keyword, budget: _Budget, name: str) -> Keyword:
+def _counted(keyword: Keyword, name: str) -> Keyword:
     looked_at = _LOOKED_AT.get(name)
 
     def count(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterable[jsonschema.ValidationError]:
@@ -338,7 +336,7 @@ def _counted(keyword: Keyword, budget: _Budget, name: str) -> Keyword:
         steps = 1 + (len(wanted) // COMPARED_PER_STEP if isinstance(wanted, dict | list | str) else 0)
         if looked_at is not None:
             steps += looked_at(wanted, instance)
-        budget.spend(steps)
+        _spend(steps)
         return keyword(validator, wanted, instance, schema) or ()
 
     return count
@@ -377,12 +375,10 @@ def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[jsonschem
         yield jsonschema.ValidationError(f"does not match {pattern!r}")
 
 
-def _pattern_properties(
-    budget: _Budget, validator: Any, patterns: Any, instance: Any, _: Any
-) -> Iterator[jsonschema.ValidationError]:
+def _pattern_properties(validator: Any, patterns: Any, instance: Any, _: Any) -> Iterator[jsonschema.ValidationError]:
     if not isinstance(instance, dict):
         return
-    budget.spend(len(patterns) * len(instance))
+    _spend(len(patterns) * len(instance))
     for pattern, subschema in patterns.items():
         for key, value in instance.items():
             if matches(pattern, key):
@@ -390,13 +386,13 @@ def _pattern_properties(
 
 
 def _additional_properties(
-    budget: _Budget, validator: Any, allowed: Any, instance: Any, schema: Any
+    validator: Any, allowed: Any, instance: Any, schema: Any
 ) -> Iterator[jsonschema.ValidationError]:
     if not isinstance(instance, dict):
         return
     known = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
-    budget.spend(len(patterns) * len(instance))
+    _spend(len(patterns) * len(instance))
     extras = [key for key in instance if key not in known and not any(matches(p, key) for p in patterns)]
     if isinstance(allowed, dict):
         for extra in extras:
