@@ -67,7 +67,8 @@ IDS = ["..%2f..%2fetc%2fpasswd", "%2e%2e%2f", "%00", "a%0d%0aset-cookie:x=1", "%
 INTERACTIONS = re.compile(r"(/gemini)?/(v1|v1beta)/interactions\b")
 GOOGLE = re.compile(
     r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$"
-    r"|/v1(/models/.+)?/operations(/|$)|/v1/files/.*:download$"
+    r"|/v1(/models/.+)?/operations(/|$)|/v1/files/.*:download$",
+    re.DOTALL,
 )
 SIMPLE = re.compile(r"/v1/(generate|generate-images|batch)(/|$)|(?!/v1/)")
 

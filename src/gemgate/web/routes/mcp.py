@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
@@ -29,7 +29,7 @@ class McpMessage(wire.Body):
 
     jsonrpc: Literal["2.0"]
     method: str | None = Field(default=None, max_length=200)
-    id: str | int | None = None
+    id: Annotated[str, Field(max_length=200)] | int | None = None
     params: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
