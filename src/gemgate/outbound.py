@@ -35,29 +35,36 @@ IsPublic = Callable[[str], bool]
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the open Internet; addresses inside other addresses are looked at as well."""
+    """Whether an IP address belongs to the open Internet; addresses inside other addresses are looked at as well.
+
+    Of IPv6 only what is given out for that (RFC 4291, 2.4): what stands outside of it today may lead anywhere.
+    """
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-        if ip in _NAT64:
-            inner.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
-        if any(found is not None and not found.is_global for found in inner):
-            return False
-        if any(ip in network for network in _NOT_GLOBAL):
-            return False
-    return ip.is_global and not ip.is_multicast
+    if isinstance(ip, ipaddress.IPv4Address):
+        return _is_global(ip)
+    if ip.ipv4_mapped is not None:
+        return _is_global(ip.ipv4_mapped)
+    if ip in _NAT64:
+        return _is_global(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+    inner = (ip.sixtofour, *(ip.teredo or ()))
+    return ip in _UNICAST and _is_global(ip) and all(found is None or _is_global(found) for found in inner)
 
 
+def _is_global(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _NOT_GLOBAL)
+
+
+_UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NOT_GLOBAL = (
-    ipaddress.ip_network("::/96"),  # IPv4-compatible (RFC 4291, 2.5.5.1), deprecated
-    ipaddress.ip_network("64:ff9b:1::/48"),  # translation of one's own network (RFC 8215)
-    ipaddress.ip_network("fec0::/10"),  # site-local (RFC 3879), deprecated
+    ipaddress.ip_network("192.0.0.0/24"),  # protocol assignments (RFC 6890)
+    ipaddress.ip_network("192.88.99.0/24"),  # relays of 6to4 (RFC 7526), deprecated
+    ipaddress.ip_network("3fff::/20"),  # documentation (RFC 9637)
 )
-"""Ranges that the standard library takes for global."""
+"""Ranges that the standard library of some Python takes for global."""
 
 
 class _GuardedResolver:

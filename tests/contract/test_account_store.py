@@ -360,3 +360,12 @@ async def test_who_did_what_is_written_down(store: SqlAccountStore) -> None:
         await store.audit(line)
     assert await store.audit_lines("alice") == tuple(reversed(lines))
     assert [line.actor for line in await store.audit_lines(limit=2)] == ["张三", "admin"]
+    assert await store.audit_lines(actor="admin", limit=2) == (lines[2], lines[1])
+    assert await store.audit_lines("bob", actor="admin") == ()
+
+
+async def test_old_lines_of_the_audit_are_forgotten(store: SqlAccountStore) -> None:
+    for at in (1.0, 2.0, 3.0):
+        await store.audit(AuditLine(at, "admin", "cookies", "alice"))
+    await store.forget_audit(2.0)
+    assert [line.at for line in await store.audit_lines()] == [3.0, 2.0]

@@ -12,7 +12,7 @@ from gemgate.errors import NotFound, TooLarge
 from gemgate.files import StoredFile
 from gemgate.ports.files import FileStore
 from gemgate.stores.sql.database import Database, open_database
-from gemgate.stores.sql.files import SqlFileStore
+from gemgate.stores.sql.files import LEAST, SqlFileStore
 from gemgate.testing import FakeClock, MemoryBlobs
 
 CLOCK = FakeClock()
@@ -89,7 +89,7 @@ async def test_what_has_expired_is_gone_for_its_owner(store: FileStore) -> None:
 
 async def test_an_owner_has_no_more_room_than_is_given(database: Database) -> None:
     blobs = MemoryBlobs()
-    store = SqlFileStore(database, blobs, CLOCK, per_owner=12)
+    store = SqlFileStore(database, blobs, CLOCK, per_owner=2 * LEAST + 10)
     await store.add(file("a"), b"hello")
     await store.add(file("b"), b"hello")
     with pytest.raises(TooLarge):

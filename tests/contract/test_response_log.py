@@ -65,6 +65,8 @@ async def test_rows_are_read_in_their_order_from_any_of_them(jobs: SqlJobStore, 
     assert await log.read(ID, 9) == [(10, row(10)), (11, row(11))]
     assert await log.read(ID, 11) == []
     assert await log.read("resp_2") == []
+    assert await log.last(ID) == [(11, row(11))]
+    assert await log.last("resp_2") == []
 
 
 async def test_the_same_row_again_changes_nothing(jobs: SqlJobStore, log: SqlResponseLog) -> None:

@@ -355,7 +355,7 @@ async def test_open_tasks_of_a_key_are_bounded(sim: Simulator, tmp_path: Path) -
 
 
 async def test_files_of_a_key_are_bounded(tmp_path: Path) -> None:
-    settings = settings_for(None, tmp_path, api_key="ann:secret-a,ben:secret-b", files_per_key_mb=0.001)
+    settings = settings_for(None, tmp_path, api_key="ann:secret-a,ben:secret-b", files_per_key_mb=0.005)
     async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
 
         async def upload(size: int, key: str) -> tuple[int, Any]:
@@ -407,3 +407,12 @@ async def test_an_admin_sees_prompts_everywhere_and_a_key_its_own(sim: Simulator
             async with http.get("/api/gallery", headers={"authorization": f"Bearer {key}"}) as answer:
                 seen[key] = [one["prompt"] for one in (await answer.json())["pictures"]]
         assert seen == {"secret-a": ["a red fox"], "secret-b": [], ADMIN: ["a red fox"]}
+
+
+@pytest.mark.parametrize("header", ["host", "origin"])
+async def test_a_long_name_is_told_short(tmp_path: Path, header: str) -> None:
+    async with served(settings_for(None, tmp_path), wait_ready=False) as gate, aiohttp.ClientSession() as http:
+        named = {header: ("https://" if header == "origin" else "") + "x" * 40_000}
+        async with http.get(f"{gate.url}/v1/models", headers=named) as answer:
+            assert answer.status == 403
+            assert len(await answer.read()) < 1_000

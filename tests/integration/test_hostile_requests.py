@@ -65,7 +65,11 @@ IDS = ["..%2f..%2fetc%2fpasswd", "%2e%2e%2f", "%00", "a%0d%0aset-cookie:x=1", "%
        "$(id)", "..%5c..%5cwindows", "%c0%ae%c0%ae/"]  # fmt: skip
 
 INTERACTIONS = re.compile(r"(/gemini)?/(v1|v1beta)/interactions\b")
-GOOGLE = re.compile(r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$")
+GOOGLE = re.compile(
+    r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$"
+    r"|/v1(/models/.+)?/operations(/|$)|/v1/files/.*:download$",
+    re.DOTALL,
+)
 SIMPLE = re.compile(r"/v1/(generate|generate-images|batch)(/|$)|(?!/v1/)")
 
 
@@ -311,3 +315,50 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(sim: Simula
                     if problem or (answer.status != 413 and not (answer.status == 400 and takes_no_form)):
                         wrong.append(f"{method} {path} [{kind}]: {answer.status} {problem}")
     assert not wrong, "\n".join(wrong)
+
+
+DIGITS = "9" * 5_000
+NUMBERS: list[tuple[str, str, dict[str, str]]] = [
+    *(("GET", f"{path}?limit={{}}", {}) for path in ("/v1/batch", "/v1/files", "/v1/videos", "/api/gallery")),
+    ("GET", "/gemini/v1beta/models?pageToken={}", {}),
+    ("GET", "/gemini/v1beta/files?pageSize={}", {}),
+    ("GET", "/v1/responses/resp_x?wait={}", {}),
+    ("GET", "/v1/organization/usage/completions?start_time={}", {}),
+    ("GET", "/images/x?exp={}&sig=x", {}),
+    (
+        "POST",
+        "/gemini/upload/v1beta/files",
+        {
+            "x-goog-upload-protocol": "resumable",
+            "x-goog-upload-command": "start",
+            "x-goog-upload-header-content-length": "{}",
+        },
+    ),
+]
+
+
+async def test_numbers_that_are_none_are_no_bugs(sim: Simulator, tmp_path: Path) -> None:
+    """Long ones, and those that only begin as one within the bounds."""
+    async with calling(sim, tmp_path) as (_, session):
+        for method, path, headers in NUMBERS:
+            for number in (DIGITS, "000000000001" + "9" * 5, "\u00b2", "\u0663"):
+                plain = {name: value.format(number) for name, value in headers.items() if number.isascii()}
+                async with session.request(method, path.format(number), headers=plain) as answer:
+                    assert answer.status < 500, (path, number[:20], await answer.text())
+                    assert answer.status >= 400 or "limit=" not in path, (path, number[:20])
+
+
+async def test_a_date_of_no_calendar_is_no_bug(sim: Simulator, tmp_path: Path) -> None:
+    sim.google.images(cheap=True)
+    async with calling(sim, tmp_path) as (_, session):
+        async with session.post("/v1/images/generations", json={"prompt": "x", "response_format": "url"}) as answer:
+            link = (await answer.json())["data"][0]["url"]
+        sim.record.clear()
+        for when in (
+            "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+            "Mon, 01 Jan 0001 00:00:00 +2359",
+            "x",
+            "9" * 9_000,
+        ):
+            async with session.get(link, headers={"if-modified-since": when}) as answer:
+                assert answer.status == 200, when

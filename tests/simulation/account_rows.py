@@ -171,9 +171,14 @@ class MemoryAccounts:
     async def audit(self, line: AuditLine) -> None:
         self._audit.append(line)
 
-    async def audit_lines(self, name: str | None = None, *, limit: int = 100) -> tuple[AuditLine, ...]:
-        found = [line for line in reversed(self._audit) if name in (None, line.account)]
+    async def audit_lines(
+        self, name: str | None = None, *, actor: str | None = None, limit: int = 100
+    ) -> tuple[AuditLine, ...]:
+        found = [x for x in reversed(self._audit) if name in (None, x.account) and actor in (None, x.actor)]
         return tuple(sorted(found, key=lambda line: -line.at)[:limit])
+
+    async def forget_audit(self, before: float) -> None:
+        self._audit = [line for line in self._audit if line.at >= before]
 
     async def rewrap(self) -> int:
         return 0

@@ -113,7 +113,7 @@ def _absolute(schema: Any) -> Any:
 
 def flaw(name: str, status: int, kind: str, body: bytes) -> str:
     """What of an answer the document does not say; "" for nothing."""
-    if status in (304, 206, 416, 405, 499) or len(body) > LARGEST:
+    if status in (405, 499) or len(body) > LARGEST:  # no operation's: of another method, and for nobody
         return ""
     answers = _answers(name)
     if str(status) not in answers:

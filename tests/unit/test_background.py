@@ -6,6 +6,8 @@ import itertools
 import random
 import re
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import orjson
 import pytest
@@ -16,7 +18,15 @@ from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import Interrupted
 from gemgate.images import GeneratedImage
 from gemgate.jobs import event_json
+from gemgate.jobs.answers import Answers
 from gemgate.jobs.emitted import Emitted
+from gemgate.jobs.event_log import EventLog
+
+if TYPE_CHECKING:
+    from gemgate.batches import Batch
+    from gemgate.jobs.batches import Jobs
+    from gemgate.ports.blobs import BlobStore
+    from gemgate.ports.response_log import ResponseLog
 
 BODY = wire.read(responses.ResponsesRequest, {"input": "hello", "background": True})
 BEGAN, ENDED = Began("Gemini", "alice"), Ended("stop", Usage(1, 2, 3), served="Gemini 3 Flash")
@@ -92,6 +102,23 @@ def test_other_thoughts_are_no_other_answer() -> None:
         None,
         TextDelta("Yes, "),
     ]
+
+
+class LastRow:
+    """A log of a million rows, of which nobody may want all."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.row = event_json.dump([(0, event) for event in events])
+
+    async def last(self, response_id: str) -> Sequence[tuple[int, str]]:
+        return [(999_999, self.row)]
+
+
+@pytest.mark.parametrize(("events", "over"), [([TextDelta("x")], False), ([TextDelta("x"), ENDED], True)])
+async def test_a_look_at_what_runs_reads_its_last_row_alone(events: list[Event], over: bool) -> None:
+    log = EventLog(cast("ResponseLog", LastRow(events)))
+    answers = Answers(cast("Jobs", SimpleNamespace(wake_watchers=None)), log, cast("BlobStore", None))
+    assert await answers.has_said_all(cast("Batch", SimpleNamespace(id="resp_1", started_at=1.0))) is over
 
 
 def test_every_event_is_read_as_it_was_written() -> None:

@@ -235,13 +235,15 @@ class AlertMonitor:
         """What was told lately, or should have been, newest first. StorageDown."""
         return [
             SentAlert(line.at, subject.account, subject.kind, subject.capability or subject.address, over, taken)
-            for line, subject, over, taken in self._lines(await self._account_registry.store.audit_lines(limit=1000))
+            for line, subject, over, taken in self._lines(
+                await self._account_registry.store.audit_lines(actor=_ACTOR, limit=1000)
+            )
         ][:limit]
 
     def _lines(self, lines: Iterable[AuditLine]) -> Iterator[tuple[AuditLine, AlertKey, bool, bool]]:
         """Our own lines with their subjects, whether the trouble was over, and whether the alert was taken."""
         for line in lines:
-            if line.actor == _ACTOR and line.action in _ACTIONS and (subject := subject_of(line)) is not None:
+            if line.action in _ACTIONS and (subject := subject_of(line)) is not None:
                 yield line, subject, *_ACTIONS[line.action]
 
     async def _post(self, channel: Channel, alert: Alert) -> str:
@@ -285,7 +287,7 @@ class AlertMonitor:
     async def _restore(self) -> None:
         """Take up the episodes that were told and not yet over when the process ended."""
         try:
-            lines = await self._account_registry.store.audit_lines(limit=1000)
+            lines = await self._account_registry.store.audit_lines(actor=_ACTOR, limit=1000)
         except GatewayError as error:
             self._observer.emit(TelemetryEvent("alert.not_kept", data={"why": error.kind}))
             return

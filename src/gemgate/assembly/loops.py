@@ -113,6 +113,8 @@ def run_upkeep(service: Service) -> None:
                 await _forget_media(service, kept_from)
             if settings.usage_days:
                 await service.usage.store.forget_before(int(clock.now() // 86_400) - settings.usage_days)
+            if settings.audit_days:
+                await service.account_registry.store.forget_audit(clock.now() - settings.audit_days * 86_400)
             await service.windows.forget_before(clock.now() - READING_DAYS * 86_400)
             await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, BACKGROUND)
             await service.jobs.forget_before(clock.now() - KEY_HOURS * 3600, KEYED)

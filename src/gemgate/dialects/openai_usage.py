@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gemgate.digits import whole
 from gemgate.errors import BadRequest
 
 DAY, HOUR = 86_400, 3_600
@@ -97,11 +98,12 @@ def _number(values: dict[str, list[str]], name: str, default: int | None, most: 
     text = values.get(name, [""])[0]
     if not text and default is not None:
         return default
-    if not (text.isascii() and text.isdecimal() and len(text) < 12 and int(text) <= most):
+    number = whole(text)
+    if number is None or number > most:
         raise BadRequest(
             f"{name} must be a whole number up to {most}", f"{name} 必须是不超过 {most} 的整数", param=name
         )
-    return int(text)
+    return number
 
 
 def bucket_page(what: str, asked: UsageQuery, rows: Sequence[tuple[dict[str, Any], Sums]]) -> dict[str, Any]:

@@ -96,9 +96,16 @@ def read(data: bytes, kind: str = "", local: Callable[[str], str] | None = None)
 def of_order(value: Any) -> PromptFile:
     """The same judgement of an order in JSON: its `prompts`, then its `items`; "lines" are their numbers."""
     given = value if isinstance(value, dict) else {}
-    rows: list[Any] = [{"prompt": prompt} for prompt in given.get("prompts") or ()]
-    rows += given.get("items") or ()
+    rows: list[Any] = [{"prompt": prompt} for prompt in _list(given, "prompts")]
+    rows += _list(given, "items")
     return _checked("objects", ((at, _object(at, row)) for at, row in enumerate(rows, 1)), None)
+
+
+def _list(given: dict[str, Any], name: str) -> list[Any]:
+    found = given.get(name)
+    if found is not None and not isinstance(found, list):
+        raise BadRequest(f"{name} must be a list", f"{name} 必须是列表", param=name)
+    return found or []
 
 
 def _checked(
@@ -106,7 +113,14 @@ def _checked(
 ) -> PromptFile:
     items: list[tuple[int, dict[str, Any]]] = []
     refused: list[Refused] = []
-    for number, row in rows:
+    for count, (number, row) in enumerate(rows):
+        if count == simple_batches.MAX_PROMPTS:
+            raise BadRequest(
+                f"There are more than {count} prompts; order them in several batches",
+                f"提示词超过 {count} 条，请分多个批次提交",
+                param="prompts",
+                code="too_many_items",
+            )
         problem = row if isinstance(row, Refused) else _problem(number, row, local)
         if problem is None and isinstance(row, dict):
             items.append((number, row))
@@ -142,7 +156,7 @@ def _form(text: str, kind: str) -> Form:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    return ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+    return ((number, line.strip()) for number, line in enumerate(io.StringIO(text), 1) if line.strip())
 
 
 def _objects(text: str) -> Iterator[tuple[int, dict[str, Any] | Refused]]:

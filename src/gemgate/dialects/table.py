@@ -301,8 +301,11 @@ def _gemini_operations(prefix: str) -> tuple[Operation, ...]:
 GEMINI = Dialect(
     name="gemini",
     family="gemini",
-    prefixes=re.compile(r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$"),
-    shared=re.compile(r"/v1/(models|files|interactions|operations|cachedContents|tunedModels|corpora)(/|$)"),
+    prefixes=re.compile(
+        r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$|/v1(/models/.+)?/operations(/|$)"
+        r"|/v1/(cachedContents|tunedModels|corpora)(/|$)|/v1/files/.*:download$"
+    ),
+    shared=re.compile(r"/v1/(models|files|interactions)(/|$)"),
     client_marks=("x-goog-api-key", "x-goog-api-client"),
     error_body=gemini.envelope,
     error_at=_gemini_error_at,

@@ -165,8 +165,7 @@ class Answers:
 
     async def has_said_all(self, batch: Batch) -> bool:
         """Whether its last word stands in the log; its task is settled a moment later."""
-        events, _ = await self.log.read(batch.id) if batch.started_at else ([], 0)
-        return bool(events) and isinstance(events[-1][1], Ended)
+        return bool(batch.started_at) and isinstance(await self.log.last(batch.id), Ended)
 
     async def follow(self, batch: Batch) -> AsyncGenerator[list[Said], None]:
         """What it says, from its beginning on, as it comes; ends with the last of its answers.

@@ -87,15 +87,23 @@ class EventLog:
     async def read(self, response_id: str, after: int = -1) -> tuple[list[Said], int]:
         """The events behind row `after`, and the number of the last row."""
         rows = await self.store.read(response_id, after)
-        size = sum(len(text) for _, text in rows)
-        events = await offload(size, lambda: [event for _, text in rows for event in event_json.load(text)])
-        return events, rows[-1][0] if rows else after
+        return await _events(rows), rows[-1][0] if rows else after
+
+    async def last(self, response_id: str) -> Event | None:
+        """The last event, without a look at those before it; None when there is none."""
+        events = await _events(await self.store.last(response_id))
+        return events[-1][1] if events else None
 
     async def append(self, claim: Claim, number: int, events: Sequence[Said]) -> None:
         """Write row `number`; LeaseLost when the run may not any more."""
         if not await self.store.append(claim, number, event_json.dump(events)):
             raise LeaseLost
         self.said(claim.batch.id)
+
+
+async def _events(rows: Sequence[tuple[int, str]]) -> list[Said]:
+    size = sum(len(text) for _, text in rows)
+    return await offload(size, lambda: [event for _, text in rows for event in event_json.load(text)])
 
 
 @dataclass(slots=True)

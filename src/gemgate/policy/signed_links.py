@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+from gemgate.digits import whole
+
 
 def signature(path: str, expires: int, key: bytes) -> str:
     """32 hex digits that only the holder of `key` can make for this path and time."""
@@ -18,6 +20,7 @@ def signed(path: str, expires: int, key: bytes) -> str:
 
 def holds(path: str, exp: str, sig: str, now: float, key: bytes) -> bool:
     """Whether a link was made by us and has not expired."""
-    if not (exp.isascii() and exp.isdecimal()) or len(exp) > 12 or int(exp) < now:
+    until = whole(exp)
+    if until is None or until < now:
         return False
-    return hmac.compare_digest(signature(path, int(exp), key).encode(), sig.encode())
+    return hmac.compare_digest(signature(path, until, key).encode(), sig.encode())

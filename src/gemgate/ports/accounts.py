@@ -227,8 +227,14 @@ class AccountStore(Protocol):
 
     async def audit(self, line: AuditLine) -> None: ...
 
-    async def audit_lines(self, name: str | None = None, *, limit: int = 100) -> tuple[AuditLine, ...]:
-        """Newest first."""
+    async def audit_lines(
+        self, name: str | None = None, *, actor: str | None = None, limit: int = 100
+    ) -> tuple[AuditLine, ...]:
+        """Newest first: of one account or all, by one actor or all."""
+        ...
+
+    async def forget_audit(self, before: float) -> None:
+        """Drop the lines that are older (epoch seconds)."""
         ...
 
     async def rewrap(self) -> int:

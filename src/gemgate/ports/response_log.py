@@ -22,3 +22,7 @@ class ResponseLog(Protocol):
     async def read(self, response_id: str, after: int = -1) -> Sequence[tuple[int, str]]:
         """The rows behind number `after`, in their order, each with its number."""
         ...
+
+    async def last(self, response_id: str) -> Sequence[tuple[int, str]]:
+        """The last row, if there is any; it costs the same however much was said."""
+        ...

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urljoin
@@ -46,6 +47,8 @@ MAX_SCHEMAS = 512
 """Schemas (tools, and the answer's) of a request; as many are kept compiled."""
 META_STEPS_PER_NODE = 40
 COMPARED_PER_STEP = 16
+MAX_NAME = 500
+"""Characters of an `$id`, an `$anchor` or a reference: they are read again whenever somebody comes by."""
 
 Keyword: TypeAlias = "Callable[[Any, Any, Any, Any], Iterable[jsonschema.ValidationError] | None]"
 
@@ -62,32 +65,33 @@ class Flaw:
 
 
 class TooCostly(Exception):
-    """The schema wants more steps than a validation may take."""
+    """The schema wants more steps than a validation may take, or leads to where nothing can be asked."""
 
 
-@dataclass(slots=True)
-class _Budget:
-    left: int = 0
+_left: ContextVar[list[int]] = ContextVar("schema_steps_left")
+"""What is left of the steps of the validation at work: the same schema may be at work in several threads."""
 
-    def fill(self, value: Any) -> None:
-        self.left = min(STEPS + STEPS_PER_NODE * _nodes(value), STEPS_AT_MOST)
 
-    def spend(self, steps: int) -> None:
-        self.left -= steps
-        if self.left < 0:
-            raise TooCostly
+def _allow(steps: int) -> None:
+    _left.set([steps])
+
+
+def _spend(steps: int) -> None:
+    left = _left.get()
+    left[0] -= steps
+    if left[0] < 0:
+        raise TooCostly
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A schema ready for use. Not for two threads at once: the budget is counted in it."""
+    """A schema ready for use."""
 
     validator: Any
-    budget: _Budget = field(default_factory=_Budget)
 
     def flaw(self, value: Any) -> Flaw | None:
         """What weighs most of what is wrong, or None. A schema that costs too much is not held against the value."""
-        self.budget.fill(value)
+        _allow(min(STEPS + STEPS_PER_NODE * _nodes(value), STEPS_AT_MOST))
         try:
             return self._flaw(value)
         except TooCostly:
@@ -99,7 +103,7 @@ class Compiled:
         Mended in place: "5" where 5 is wanted, null for an optional property, JSON in a string, a wrong case.
         drop_unknown: properties go that the schema neither knows nor allows.
         """
-        self.budget.fill(value)
+        _allow(min(STEPS + STEPS_PER_NODE * _nodes(value), STEPS_AT_MOST))
         try:
             for _ in range(8):
                 mended = [
@@ -123,6 +127,8 @@ class Compiled:
             return list(islice(self.validator.iter_errors(value), 32))
         except (RecursionError, referencing.exceptions.Unresolvable) as error:
             raise TooCostly from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise TooCostly from error  # a reference may lead to what is no schema, or through what is no address
 
 
 def compiled(schema: Mapping[str, Any]) -> Compiled:
@@ -171,34 +177,46 @@ def _compiled(schema: bytes) -> Compiled:
     if error := jsonschema.exceptions.best_match(iter(oddities(document))):
         raise jsonschema.SchemaError.create_from(error)
     base: Any = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
-    budget = _Budget()
-    return Compiled(_extended(base, budget, schema)(document, registry=referencing.jsonschema.EMPTY_REGISTRY), budget)
+    return Compiled(_extended(base, schema)(document, _resolver=_resolver(base, document)))
+
+
+def _resolver(base: Any, document: Any) -> Any:
+    """Finds what a schema calls by name. The stock one looks through the whole schema for each reference to an anchor;
+    this one has done so once.
+    """
+    draft = referencing.jsonschema.specification_with(base.META_SCHEMA["$schema"])
+    resource = draft.create_resource(document)
+    place = resource.id() or ""
+    try:
+        return jsonschema_specifications.REGISTRY.with_resource(place, resource).crawl().resolver(place)
+    except ValueError as error:
+        raise jsonschema.SchemaError(f"an $id is no address: {error}") from None
 
 
 def oddities(document: Any) -> list[jsonschema.ValidationError]:
     """What a schema's own draft has against it, the first few of it; BadRequest when that costs too much to find."""
     base: Any = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
-    budget = _Budget(META_STEPS_PER_NODE * (_nodes(document) + 50))
+    _allow(META_STEPS_PER_NODE * (_nodes(document) + 50))
     try:
-        judge = _extended(base, budget, b"")(_metaschema(base), registry=jsonschema_specifications.REGISTRY)
+        judge = _extended(base, b"")(_metaschema(base), registry=jsonschema_specifications.REGISTRY)
         return list(islice(judge.iter_errors(document), 32))
     except TooCostly:
         raise _too_large(MAX_NODES) from None
 
 
-def _extended(base: Any, budget: _Budget, schema: bytes) -> Any:
-    """The stock validator with our keywords, every evaluation paid for from `budget`."""
-    keywords = {name: _counted(function, budget) for name, function in base.VALIDATORS.items()}
+def _extended(base: Any, schema: bytes) -> Any:
+    """The stock validator with our keywords, every evaluation paid for."""
+    keywords = {name: _counted(function, name) for name, function in base.VALIDATORS.items()}
     ours: dict[str, Keyword] = {
         "pattern": _pattern,
-        "patternProperties": partial(_pattern_properties, budget),
-        "additionalProperties": partial(_additional_properties, budget),
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
         "uniqueItems": _unique_items,
     }
-    keywords |= {name: _counted(function, budget) for name, function in ours.items()}
+    keywords |= {name: _counted(function, name) for name, function in ours.items()}
     if b'"patternProperties"' in schema:
         # The stock keyword would run the patterns in the backtracking engine.
-        keywords["unevaluatedProperties"] = _counted(lambda *_: None, budget)
+        keywords["unevaluatedProperties"] = lambda *_: None
     made: Any = jsonschema.validators.extend(base, keywords)  # type: ignore[no-untyped-call]
     names = [(field.name, field.alias) for field in attrs.fields(made) if field.init]
 
@@ -206,7 +224,13 @@ def _extended(base: Any, budget: _Budget, schema: bytes) -> Any:
         # The stock one changes to the stock keywords at every inner `$schema`, and away from budget and safe patterns.
         return made(**{alias: getattr(self, name) for name, alias in names if alias not in changes}, **changes)
 
-    made.evolve = evolve
+    visit = made.descend
+
+    def descend(self: Any, *place: Any, **more: Any) -> Any:
+        _spend(1)  # also where there is nothing to be asked: an empty schema for each of many items
+        return visit(self, *place, **more)
+
+    made.evolve, made.descend = evolve, descend
     return made
 
 
@@ -251,8 +275,11 @@ def _check_references(document: Any) -> None:
         )
 
 
+_ADDRESSES = ("$id", "id", "$anchor", "$dynamicAnchor", "$ref", "$dynamicRef", "$recursiveRef")
+
+
 def lost_references(document: Any) -> set[str]:
-    """The references that lead nowhere inside the document."""
+    """The references that lead nowhere inside the document; BadRequest for addresses that are too long to be any."""
     references: set[str] = set()
     names: set[str] = set()
     level = [document]
@@ -262,6 +289,12 @@ def lost_references(document: Any) -> set[str]:
             level.extend(inner)
         elif isinstance(inner, dict):
             level.extend(inner.values())
+            if any(len(name) > MAX_NAME for key in _ADDRESSES if isinstance(name := inner.get(key), str)):
+                raise BadRequest(
+                    f"A name or a reference in the JSON Schema is longer than {MAX_NAME} characters",
+                    f"JSON Schema 中的名称或引用超过 {MAX_NAME} 个字符",
+                    code="invalid_json_schema",
+                )
             names.update(name for key in ("$id", "$anchor") if isinstance(name := inner.get(key), str))
             if isinstance(reference := inner.get("$ref"), str):
                 references.add(reference)
@@ -286,13 +319,46 @@ def _resolves(document: Any, reference: str, names: Collection[str]) -> bool:
     return True
 
 
-def _counted(keyword: Keyword, budget: _Budget) -> Keyword:
+def _counted(keyword: Keyword, name: str) -> Keyword:
+    looked_at = _LOOKED_AT.get(name)
+
     def count(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterable[jsonschema.ValidationError]:
         # What a keyword compares inside of itself is paid for as well: many names, values or patterns at once.
-        budget.spend(1 + (len(wanted) // COMPARED_PER_STEP if isinstance(wanted, dict | list) else 0))
+        steps = 1 + (len(wanted) // COMPARED_PER_STEP if isinstance(wanted, dict | list | str) else 0)
+        if looked_at is not None:
+            steps += looked_at(wanted, instance)
+        _spend(steps)
         return keyword(validator, wanted, instance, schema) or ()
 
     return count
+
+
+def _each_item(_: Any, instance: Any) -> int:
+    return _nodes(instance) // 4 if isinstance(instance, list) else 0
+
+
+def _each_alternative(wanted: Any, instance: Any) -> int:
+    return _nodes(wanted) // 4 if isinstance(instance, dict | list) else 0
+
+
+def _each_letter(_: Any, instance: Any) -> int:
+    return len(instance) // COMPARED_PER_STEP if isinstance(instance, str) else 0
+
+
+def _each_beside_each(_: Any, instance: Any) -> int:
+    return len(instance) ** 2 // 256 if isinstance(instance, dict | list) else 0
+
+
+_LOOKED_AT: Mapping[str, Callable[[Any, Any], int]] = {
+    "uniqueItems": _each_item,
+    "enum": _each_alternative,
+    "const": _each_alternative,
+    "pattern": _each_letter,
+    "additionalProperties": lambda _, instance: len(instance) // COMPARED_PER_STEP if isinstance(instance, dict) else 0,
+    "unevaluatedItems": _each_beside_each,
+    "unevaluatedProperties": _each_beside_each,
+}
+"""Steps for what some keywords look at of a value without asking about each part of it."""
 
 
 def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
@@ -300,12 +366,10 @@ def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[jsonschem
         yield jsonschema.ValidationError(f"does not match {pattern!r}")
 
 
-def _pattern_properties(
-    budget: _Budget, validator: Any, patterns: Any, instance: Any, _: Any
-) -> Iterator[jsonschema.ValidationError]:
+def _pattern_properties(validator: Any, patterns: Any, instance: Any, _: Any) -> Iterator[jsonschema.ValidationError]:
     if not isinstance(instance, dict):
         return
-    budget.spend(len(patterns) * len(instance))
+    _spend(len(patterns) * len(instance))
     for pattern, subschema in patterns.items():
         for key, value in instance.items():
             if matches(pattern, key):
@@ -313,13 +377,13 @@ def _pattern_properties(
 
 
 def _additional_properties(
-    budget: _Budget, validator: Any, allowed: Any, instance: Any, schema: Any
+    validator: Any, allowed: Any, instance: Any, schema: Any
 ) -> Iterator[jsonschema.ValidationError]:
     if not isinstance(instance, dict):
         return
     known = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
-    budget.spend(len(patterns) * len(instance))
+    _spend(len(patterns) * len(instance))
     extras = [key for key in instance if key not in known and not any(matches(p, key) for p in patterns)]
     if isinstance(allowed, dict):
         for extra in extras:

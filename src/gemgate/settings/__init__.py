@@ -188,6 +188,7 @@ class Settings(BaseSettings):
         None, description="JSON file of places and shapes of the logo, tried first (gemgate logo calibrate)"
     )
     usage_days: Count = Field(400, description="How many days the ledger of usage is kept; 0 = for ever")
+    audit_days: Count = Field(400, description="How many days the audit is kept: who changed what; 0 = for ever")
     retention_days: Count = Field(
         0, description="Delete pictures, uploads, jobs and conversations after so many days; 0 = never"
     )

@@ -39,6 +39,12 @@ ERRORS = {
     504: "Google was too slow",
 }
 """What each status of a refusal says, whatever the operation."""
+ALSO = {
+    206: "a part of it, as `Range` asks",
+    304: "the caller has these very bytes: `If-None-Match`, `If-Modified-Since`",
+    416: "there is no such part",
+}
+"""What each status beside the usual ones says."""
 ABOUT = (
     "Answers may get more fields. A whole answer that takes longer than KEEPALIVE_SECONDS has the status 200 and white "
     "space in front; what fails after that is an error in the body."
@@ -115,6 +121,8 @@ class _Components:
         answers = self._any_of(_several(entry.answers))
         content = {kind: {"schema": answers if kind == JSON else _of_media(kind)} for kind in entry.produces}
         yield entry.success, {"description": "the answer", "content": content}
+        for status in entry.also:
+            yield status, {"description": ALSO[status], **({"content": content} if status < 300 else {})}
         if entry.accepted:
             task = {"content": {JSON: {"schema": self._schemas[TASK]}}} if entry.durable else {}
             yield 202, {"description": entry.accepted, **task}

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gemgate.digits import whole
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, forget_frames, said
 from gemgate.machine import crowded
 from gemgate.telemetry.logs import bind_contextvars, get_logger
@@ -156,8 +157,7 @@ def _length(headers: Headers) -> int | None:
     """How long the body is; None when it does not say."""
     if "transfer-encoding" in headers:
         return None
-    declared = headers.get("content-length", "0")
-    return int(declared) if declared.isdigit() else None
+    return whole(headers.get("content-length", "0"))
 
 
 async def exception_handler(request: Request, error: Exception) -> Response:

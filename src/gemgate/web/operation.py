@@ -35,6 +35,8 @@ class OperationSpec:
 Endpoint = Callable[[Any], Awaitable[Response]]
 """Takes one argument: the `NodeContext`, `FrontContext` or, where both serve it, `RequestContext` of the request."""
 
+CACHED, RANGED = (304,), (206, 416)
+"""Statuses beside the usual ones: of what a caller may have already, and of files that are told in parts."""
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 """Media types of pictures."""
 
@@ -47,6 +49,7 @@ class Documented:
     errors:   shapes of errors beside its dialect's.
     produces: media types of a good answer. success: its status.
     accepted: what a 202 says, "" where there is none. durable: see `operation`. query: name -> type.
+    also:     statuses of `CACHED` and `RANGED` that it may answer with.
     """
 
     route: Route
@@ -59,6 +62,7 @@ class Documented:
     accepted: str = ""
     durable: bool = False
     query: Mapping[str, str] | None = None
+    also: tuple[int, ...] = ()
     is_shown: bool = False
 
 
@@ -111,6 +115,7 @@ def operation(
     row: Operation | None = None,
     durable: bool = False,
     accepted: str = "",
+    also: tuple[int, ...] = (),
 ) -> Callable[[Endpoint], Endpoint]:
     """Decorator. `name`: of the operation in facts and metrics. `body`, `query` (name -> type) document the request.
 
@@ -145,6 +150,7 @@ def operation(
             accepted=accepted,
             durable=durable,
             query=query,
+            also=also,
             is_shown=documented,
         )
         if method == "GET" and produces != (SSE,):

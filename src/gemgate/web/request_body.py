@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from gemgate.chat import ChatRequest
 from gemgate.dialects import wire
+from gemgate.digits import whole
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 from gemgate.files import Inline
 from gemgate.lazy_import import load, loaded
@@ -41,7 +42,7 @@ async def chunks_of(request: Request, limit: int) -> AsyncGenerator[bytes, None]
             f"不接受 Content-Encoding {encoding}，请发送未压缩的请求体",
         )
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if (whole(declared) or 0) > limit:
         raise too_large(limit)
     size = 0
     begun = _now()
@@ -96,13 +97,14 @@ def whole_number(request: Request, name: str, default: int, *, least: int, most:
     text = request.query_params.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdecimal() and least <= int(text[:12]) <= most):
+    number = whole(text)
+    if number is None or not least <= number <= most:
         raise BadRequest(
             f"{name} must be a whole number from {least} to {most}",
             f"{name} 必须是 {least} 到 {most} 之间的整数",
             param=name,
         )
-    return int(text)
+    return number
 
 
 def model_reader(model: type[M], words: Callable[[M], T]) -> Callable[[bytes], tuple[M, T]]:

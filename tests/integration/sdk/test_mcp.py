@@ -120,6 +120,17 @@ async def test_a_logo_comes_off_and_the_provenance_stays(gate: Served) -> None:
     assert [json.loads(part.text) for part in again] == [{"logo": "absent"}]
 
 
+async def test_a_picture_is_read_as_everywhere_and_a_message_is_bounded(gate: Served) -> None:
+    """A body of percent signs held the event loop for seconds: no other route reads such a `data:` URL either."""
+    async with client_of(gate) as client:
+        refused = await client.call_tool("clean_image", {"image": "data:image/png,%89PNG"})
+        assert refused.is_error
+        assert "not base64" in refused.content[0].text
+    async with httpx2.AsyncClient(headers={"authorization": "Bearer sesame"}) as http:
+        body = b'{"jsonrpc": "2.0", "method": "' + b"x" * 16_000_000 + b'"}'
+        assert (await http.post(f"{gate.url}/mcp", content=body)).status_code == 413
+
+
 async def test_jobs_are_started_watched_and_given_up(sim: Simulator, gate: Served) -> None:
     sim.google.reply("cat", "", image=Painting(), delay=0.3)
     sim.google.reply("poem", "Roses are red.", delay=0.3)

@@ -77,8 +77,10 @@ class Ledger:
             raise StorageDown("away")
         self.lines.append(line)
 
-    async def audit_lines(self, name: str | None = None, *, limit: int = 100) -> tuple[AuditLine, ...]:
-        return tuple(reversed(self.lines))
+    async def audit_lines(
+        self, name: str | None = None, *, actor: str | None = None, limit: int = 100
+    ) -> tuple[AuditLine, ...]:
+        return tuple([line for line in reversed(self.lines) if actor in (None, line.actor)][:limit])
 
 
 class Scene:
@@ -341,6 +343,19 @@ async def test_lines_of_the_audit_that_others_wrote_mean_nothing(scene: Scene) -
     assert await later.passes(10) == []
     assert later.alerts._episodes == {}
     later.task.cancel()
+
+
+async def test_what_others_wrote_since_does_not_hide_what_was_told(scene: Scene) -> None:
+    """A thousand cookies that a browser pushed, say, between an alert and a restart."""
+    scene.cool()
+    await scene.passes(10)
+    told = len(scene.posts.sent)
+    scene.task.cancel()
+    scene.ledger.lines += [AuditLine(scene.clock.now(), "browser-1", "cookies", "a")] * 2_000
+    later = Scene(scene.state, scene.ledger)
+    await later.passes(10)
+    later.task.cancel()
+    assert (told, later.posts.sent) == (1, [])
 
 
 async def test_what_nobody_is_told_of_is_noted_once_with_its_end() -> None:

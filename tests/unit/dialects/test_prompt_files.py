@@ -90,3 +90,23 @@ def test_a_table_gives_back_what_was_put_in(prompts: list[str]) -> None:
 def test_no_file_breaks_the_reader(data: bytes, kind: str) -> None:
     with contextlib.suppress(BadRequest):
         prompt_files.read(data, kind).orders()
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/csv", "application/jsonl"])
+def test_no_more_is_read_than_a_batch_has_room_for(kind: str) -> None:
+    lines = {"text/plain": "x\n", "text/csv": "x,4k\n", "application/jsonl": "7\n"}[kind]
+    head = "prompt,size\n" if kind == "text/csv" else ""
+    with pytest.raises(BadRequest, match="more than 10000 prompts"):
+        prompt_files.read((head + lines * 10_001).encode(), kind)
+
+
+@pytest.mark.parametrize("name", ["prompts", "items"])
+@pytest.mark.parametrize("given", ["a text of letters", 7, {"prompt": "x"}, True])
+def test_an_order_whose_list_is_none_is_refused(name: str, given: object) -> None:
+    with pytest.raises(BadRequest, match=f"{name} must be a list"):
+        prompt_files.of_order({name: given})
+
+
+def test_an_order_in_json_is_bounded_as_well() -> None:
+    with pytest.raises(BadRequest, match="more than 10000 prompts"):
+        prompt_files.of_order({"prompts": ["x"] * 6_000, "items": [{"prompt": "x"}] * 6_000})

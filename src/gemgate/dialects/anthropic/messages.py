@@ -15,7 +15,7 @@ from typing import Any, Literal
 from gemgate.chat import File, Image, Message, Part, Text, Thought, ToolCall, ToolResult
 from gemgate.dialects import history, wire
 from gemgate.dialects.wire import Body, decode_base64, is_image, source_of_url
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, said
 from gemgate.files import Inline, Link, Stored
 
 
@@ -166,8 +166,8 @@ class _Reading:
                 return _told(raw)
             case _:
                 raise BadRequest(
-                    f"{where} has type {block.type!r} or lacks its fields; use text, image, document or tools",
-                    f"{where} 的类型 {block.type!r} 不受支持或缺少字段，请使用 text、image、document 或工具块",
+                    f"{where} has type {said(block.type)!r} or lacks its fields; use text, image, document or tools",
+                    f"{where} 的类型 {said(block.type)!r} 不受支持或缺少字段，请使用 text、image、document 或工具块",
                     param=f"{where}.type",
                 )
 

@@ -30,6 +30,7 @@ from gemgate.chat import (
 )
 from gemgate.dialects.gemini.contents import RUN_ID
 from gemgate.dialects.wire import EVENTS, Base64, MarkdownJoiner, ResponseMeta, dumps, served_by, status_of
+from gemgate.digits import whole
 from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
 from gemgate.findings import NOTHING_FOUND, Findings, Media
 
@@ -347,8 +348,8 @@ def model_listing(cards: list[ModelCard], *, page_size: int = 50, page_token: st
 
 def page_of(items: Sequence[T], page_size: int, page_token: str) -> tuple[Sequence[T], str]:
     """A page and the token of the next one, "" at the end; BadRequest for a token that was never given."""
-    if page_token and not (page_token.isdecimal() and int(page_token) < len(items)):
+    start = whole(page_token or "0")
+    if start is None or (page_token and start >= len(items)):
         raise BadRequest("pageToken is not one of ours", "pageToken 无效", param="pageToken")
-    start = int(page_token or 0)
     end = start + max(1, min(page_size or 50, 1000))
     return items[start:end], str(end) if end < len(items) else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gemgate.dialects.gemini.answer import page_of
 from gemgate.dialects.gemini.contents import Wire
 from gemgate.dialects.wire import rfc3339
+from gemgate.digits import whole
 from gemgate.files import StoredFile
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def read_upload(
 ) -> UploadStart:
     """The announcement from the body and the X-Goog-Upload-Header-* values, headers first."""
     file = body.file or FileBody()
-    size = int(header_length) if header_length.isdecimal() else file.size_bytes
+    announced = whole(header_length)
+    size = file.size_bytes if announced is None else announced
     name = file.display_name or header_name or "upload"
     return UploadStart(name, (header_type or file.mime_type or "").lower(), size)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, said
 
 _TYPES = {"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"}
 _RENAMED = {
@@ -69,8 +69,8 @@ def _type(value: Any, where: str) -> Any:
     if isinstance(value, str) and value.upper() in _TYPES:
         return value.lower()
     raise BadRequest(
-        f"{where} is {value!r}; use one of {', '.join(sorted(_TYPES))}",
-        f"{where} 的值 {value!r} 无效，请使用 {'、'.join(sorted(_TYPES))}",
+        f"{where} is {said(str(value))!r}; use one of {', '.join(sorted(_TYPES))}",
+        f"{where} 的值 {said(str(value))!r} 无效，请使用 {'、'.join(sorted(_TYPES))}",
         param=where,
     )
 

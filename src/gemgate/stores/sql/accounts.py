@@ -327,13 +327,21 @@ class SqlAccountStore:
     async def audit(self, line: AuditLine) -> None:
         await write_audit(self._database, line)
 
-    async def audit_lines(self, name: str | None = None, *, limit: int = 100) -> tuple[AuditLine, ...]:
+    async def audit_lines(
+        self, name: str | None = None, *, actor: str | None = None, limit: int = 100
+    ) -> tuple[AuditLine, ...]:
         wanted = select(audit_line).order_by(audit_line.c.at.desc(), audit_line.c.id.desc()).limit(limit)
         if name is not None:
             wanted = wanted.where(audit_line.c.account == name)
+        if actor is not None:
+            wanted = wanted.where(audit_line.c.actor == actor)
         async with self._database.reading() as connection:
             rows = await connection.execute(wanted)
             return tuple(AuditLine(r.at, r.actor, r.action, r.account, r.detail) for r in rows)
+
+    async def forget_audit(self, before: float) -> None:
+        async with self._database.writing() as connection:
+            await connection.execute(delete(audit_line).where(audit_line.c.at < before))
 
     # Keys
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, case, delete, func, insert, or_, select
 
 from gemgate.errors import NotFound, TooLarge
 from gemgate.files import StoredFile
@@ -15,6 +15,9 @@ from gemgate.ports.blobs import BlobStore
 from gemgate.ports.runtime import Clock
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import stored_file as table
+
+LEAST = 4096
+"""Bytes that a file counts for at least: a block of a disk and a row, so that empty ones have an end as well."""
 
 
 class SqlFileStore:
@@ -59,10 +62,11 @@ class SqlFileStore:
             raise
 
     def _held(self, owner: str) -> Select[Any]:
-        return select(func.coalesce(func.sum(table.c.bytes), 0)).where(table.c.owner == owner, self._alive())
+        counted = case((table.c.bytes < LEAST, LEAST), else_=table.c.bytes)
+        return select(func.coalesce(func.sum(counted), 0)).where(table.c.owner == owner, self._alive())
 
     def _judge(self, held: int, file: StoredFile) -> None:
-        if self.per_owner and held + file.bytes > self.per_owner:
+        if self.per_owner and held + max(file.bytes, LEAST) > self.per_owner:
             most, now = f"{self.per_owner / 1e6:g}", f"{held / 1e6:.1f}"
             raise TooLarge(
                 f"Files of one key may be {most} MB together (FILES_PER_KEY_MB), and {now} MB are here: delete some",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.batches import Claim
@@ -46,6 +46,13 @@ class SqlResponseLog:
 
     async def read(self, response_id: str, after: int = -1) -> Sequence[tuple[int, str]]:
         query = select(table).where(table.c.response == response_id, table.c.number > after).order_by(table.c.number)
+        return await self._opened(response_id, query)
+
+    async def last(self, response_id: str) -> Sequence[tuple[int, str]]:
+        query = select(table).where(table.c.response == response_id).order_by(table.c.number.desc()).limit(1)
+        return await self._opened(response_id, query)
+
+    async def _opened(self, response_id: str, query: Select[Any]) -> Sequence[tuple[int, str]]:
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
             held = (await connection.execute(select(*KEY_COLUMNS).where(batch.c.id == response_id))).one_or_none()

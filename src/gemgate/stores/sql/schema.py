@@ -134,6 +134,8 @@ audit_line = Table(
     Column("account", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),
     Index("ix_audit_line_account_at", "account", "at"),
+    Index("ix_audit_line_actor_at", "actor", "at"),
+    Index("ix_audit_line_at", "at"),
 )
 
 stored_file = Table(

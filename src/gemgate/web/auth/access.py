@@ -22,7 +22,7 @@ from starlette.types import Scope
 
 from gemgate.caller import NO_BUDGET, Caller
 from gemgate.dialects.rows import Group
-from gemgate.errors import Forbidden, Unauthorized
+from gemgate.errors import Forbidden, Unauthorized, said
 from gemgate.ports.keys import ClientKey, KeyStore, PageSession
 from gemgate.ports.runtime import Clock
 from gemgate.settings import TOKEN_LENGTH, Settings, is_loopback
@@ -194,8 +194,9 @@ class Access:
         host = headers.get("host", "")
         if self._guard_host and _name_of(host) not in (*_LOCAL_NAMES, self._settings.host):
             raise Forbidden(
-                f"The Host {host!r} is not this machine. Set API_KEY (or AUTH=none) to serve it under other names",
-                f"Host {host!r} 不是本机。如需使用其他名称访问，请设置 API_KEY（或 AUTH=none）",
+                f"The Host {said(host)!r} is not this machine. "
+                "Set API_KEY (or AUTH=none) to serve it under other names",
+                f"Host {said(host)!r} 不是本机。如需使用其他名称访问，请设置 API_KEY（或 AUTH=none）",
                 code="host_not_allowed",
             )
         origin = headers.get("origin")
@@ -206,8 +207,8 @@ class Access:
         if "*" in self._origins or origin in self._origins or origin.partition("://")[2] == host:
             return
         raise Forbidden(
-            f"Web pages of {origin!r} may not call this service; name the origin in CORS_ORIGINS",
-            f"来源 {origin!r} 的网页不允许调用本服务，请在 CORS_ORIGINS 中添加",
+            f"Web pages of {said(origin)!r} may not call this service; name the origin in CORS_ORIGINS",
+            f"来源 {said(origin)!r} 的网页不允许调用本服务，请在 CORS_ORIGINS 中添加",
             code="origin_not_allowed",
         )
 

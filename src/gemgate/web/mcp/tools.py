@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import PurePath
 from typing import Annotated, Any, Final, Literal, ParamSpec, Protocol, TypeVar
-from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import orjson
 from mcp.server.mcpserver import Context, MCPServer
@@ -18,6 +18,7 @@ from mcp.types import ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import Field
 
 from gemgate import imaging
+from gemgate.dialects.wire import inline_image
 from gemgate.errors import ClientError, GatewayError
 from gemgate.images import handle_of
 from gemgate.offload import offload
@@ -243,8 +244,7 @@ async def _shown(api: Api, answer: Any) -> Content:
 
 async def _cleaned(api: Api, image: str) -> Content:
     if image.startswith("data:"):
-        head, _, body = image[5:].partition(",")
-        data = base64.b64decode(body) if head.endswith(";base64") else unquote_to_bytes(body)
+        data = await offload(len(image), lambda: inline_image(image, "image").data)
     elif image.startswith(("http://", "https://")):
         data = await api.fetch(image)
     else:

@@ -21,6 +21,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 from yarl import URL
 
+from gemgate.digits import whole
 from gemgate.errors import GatewayError
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.disconnect import ClientDisconnected
@@ -112,8 +113,7 @@ class Head:
 
     @property
     def retry_after(self) -> float:
-        value = self.fields.get("retry-after", "")
-        return float(value) if value.isdigit() else 0.0
+        return float(whole(self.fields.get("retry-after", "")) or 0)
 
     @property
     def is_events(self) -> bool:

@@ -15,6 +15,7 @@ from gemgate.dialects.prompt_files import PromptFile
 from gemgate.dialects.rows import SSE
 from gemgate.dialects.simple_batches import BatchOrder, BatchStatus, BatchView, TaskError, TaskResult
 from gemgate.dialects.wire import ResponseMeta
+from gemgate.digits import whole
 from gemgate.errors import BadRequest, NotFound
 from gemgate.jobs.batches import IMAGES, Jobs, Submitter, digest_of, scope
 from gemgate.jobs.payloads import image_of, loads
@@ -211,9 +212,10 @@ async def events(context: NodeContext) -> Response:
     """
     batch = await _batch(context)
     seen = context.request.headers.get("last-event-id", "") or context.request.query_params.get("after", "0")
-    if not (seen.isascii() and seen.isdecimal()):
+    number = whole(seen)
+    if number is None:
         raise BadRequest("Last-Event-ID must be a number", "Last-Event-ID 必须是数字", param="after")
-    chunks = _progress(context, batch, int(seen[:12]))
+    chunks = _progress(context, batch, number)
     return await sse.answer(context.request, chunks, lambda: HEARTBEAT, sse.Opened(), {})
 
 

@@ -19,7 +19,7 @@ from gemgate.jobs.batches import scope
 from gemgate.ports.gallery import GalleryImage, ImageSearch
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
-from gemgate.web.operation import PICTURES, Router, operation
+from gemgate.web.operation import CACHED, PICTURES, Router, operation
 from gemgate.web.request_body import whole_number
 from gemgate.web.routes.archive import chosen
 
@@ -121,7 +121,9 @@ async def one(context: NodeContext) -> Response:
     return json_response({**entry(context, image), **kin})
 
 
-@operation(router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", group="images", produces=(MIME,))
+@operation(
+    router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", group="images", produces=(MIME,), also=CACHED
+)
 async def thumb(context: NodeContext) -> Response:
     """A preview of at most 320 pixels each way."""
     image = await _image(context, context.request.path_params["id"])
@@ -131,7 +133,9 @@ async def thumb(context: NodeContext) -> Response:
     return Response(await context.service.thumbnails.get(image), headers=headers, media_type=MIME)
 
 
-@operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", group="images", produces=PICTURES)
+@operation(
+    router, "GET", "/api/gallery/{id}/file", "images.gallery.file", group="images", produces=PICTURES, also=CACHED
+)
 async def file(context: NodeContext) -> Response:
     """The picture itself; with `?download=1` to be saved."""
     image = await _image(context, context.request.path_params["id"])

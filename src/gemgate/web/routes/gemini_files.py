@@ -9,6 +9,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from gemgate.dialects import gemini, wire
+from gemgate.digits import whole
 from gemgate.errors import BadRequest
 from gemgate.files import Inline
 from gemgate.web.context import NodeContext
@@ -65,7 +66,7 @@ async def continue_upload(context: NodeContext) -> Response:
         context.headers["x-goog-upload-status"] = "cancelled"
         return json_response({})
     if "upload" in commands:
-        uploads.add(upload, int(offset) if offset.isdecimal() else None, data)
+        uploads.add(upload, whole(offset), data)
     elif "finalize" not in commands and "query" not in commands:
         raise BadRequest(
             "X-Goog-Upload-Command must be upload, finalize, query or cancel",

@@ -10,7 +10,7 @@ from gemgate.media import MadeMedia
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.media_routes import jobs_of, looked_at, served, submitted
-from gemgate.web.operation import Router, operation
+from gemgate.web.operation import RANGED, Router, operation
 from gemgate.web.request_body import model_reader, read_with
 
 router = Router()
@@ -80,6 +80,7 @@ for _prefix in GEMINI_PREFIXES:
         "gemini.videos.content",
         group="images",
         produces=("video/mp4",),
+        also=RANGED,
         query={"alt": "string"},
         documented=_shown_there,
     )(download)

@@ -35,7 +35,7 @@ from gemgate.web.image_calls import (
     write_simple,
 )
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
-from gemgate.web.operation import PICTURES, Router, operation, serves
+from gemgate.web.operation import CACHED, PICTURES, RANGED, Router, operation, serves
 from gemgate.web.request_body import read_form, read_with
 from gemgate.web.sse import Opened
 from gemgate.web.unmet import unmet
@@ -228,6 +228,7 @@ operation(
     group="any",
     level="open",
     produces=PICTURES,
+    also=CACHED + RANGED,
     summary="A stored picture",
 )(stored)
 
@@ -266,5 +267,5 @@ def _is_known(request: Request, facts: BlobFacts, etag: str) -> bool:
         return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in tags.split(","))
     try:
         return parsedate_to_datetime(request.headers["if-modified-since"]).timestamp() >= int(facts.modified)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return False

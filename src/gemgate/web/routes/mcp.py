@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
@@ -20,13 +20,16 @@ from gemgate.web.request_body import read_body
 
 router = Router()
 
+BODY = 16_000_000
+"""Bytes of a message: the protocol's library reads it on the event loop, however long it is."""
+
 
 class McpMessage(wire.Body):
     """Body of POST /mcp: one JSON-RPC message."""
 
     jsonrpc: Literal["2.0"]
     method: str | None = Field(default=None, max_length=200)
-    id: str | int | None = None
+    id: Annotated[str, Field(max_length=200)] | int | None = None
     params: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
@@ -52,7 +55,7 @@ async def mcp(context: RequestContext) -> Response:
             "工具接口需要 mcp 库：请在源码目录中执行 pip install '.[mcp]'",
             code="not_installed",
         )
-    raw = await read_body(context.request, context.state.settings.max_body_bytes)
+    raw = await read_body(context.request, min(BODY, context.state.settings.max_body_bytes))
     await offload(len(raw), lambda: wire.read(McpMessage, wire.parse_json(raw)))
     # half a second of imports, once
     endpoint = await asyncio.to_thread(import_module, "gemgate.web.mcp.endpoint")

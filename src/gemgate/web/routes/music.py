@@ -10,7 +10,7 @@ from gemgate.media import MadeMedia
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.media_routes import LIST_QUERY, jobs_of, looked_at, page, served, submitted
-from gemgate.web.operation import Router, operation
+from gemgate.web.operation import RANGED, Router, operation
 from gemgate.web.request_body import read_with
 
 router = Router()
@@ -57,6 +57,7 @@ async def delete(context: NodeContext) -> Response:
     "music.content",
     group="images",
     produces=("audio/mpeg", "video/mp4"),
+    also=RANGED,
     query={"format": "string"},
 )
 async def content(context: NodeContext) -> Response:

@@ -19,7 +19,7 @@ from gemgate.pool.account import Account
 from gemgate.pool.status import AccountStatus
 from gemgate.version import __version__
 from gemgate.web.context import NodeContext
-from gemgate.web.operation import Router, operation
+from gemgate.web.operation import CACHED, Router, operation
 from gemgate.web.routes.accounts import account_of
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def _need(helpless: Sequence[AccountOverview]) -> tuple[str, str]:
     answers="operating.Overview",
     level="admin",
     summary="Whether everything is all right, and why",
+    also=CACHED,
 )
 async def overview(context: NodeContext) -> Response:
     facts = facts_of(context)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.caller import Caller
+from gemgate.digits import whole
 from gemgate.errors import BadRequest, NotFound
 from gemgate.telemetry.request_record import RequestRecord
 from gemgate.telemetry.views import to_json, to_json_detailed
@@ -101,8 +102,8 @@ def _status(text: str) -> Callable[[RequestRecord], bool]:
             return lambda record: record.trouble is not None or (record.status or 0) >= 400
         case "2xx" | "3xx" | "4xx" | "5xx":
             return lambda record: (record.status or 0) // 100 == int(text[0])
-        case _ if text.isascii() and text.isdecimal() and len(text) == 3:
-            return lambda record: record.status == int(text)
+        case _ if len(text) == 3 and (status := whole(text)) is not None:
+            return lambda record: record.status == status
     raise BadRequest(
         f"{text[:20]} is no status; use open, error, a number like 429, or 2xx to 5xx",
         f"状态 {text[:20]} 无效，可用：open、error、429 等数字，或 2xx 至 5xx",

@@ -11,7 +11,7 @@ from gemgate.media import MadeMedia
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.media_routes import LIST_QUERY, jobs_of, looked_at, page, served, submitted
-from gemgate.web.operation import Router, operation
+from gemgate.web.operation import RANGED, Router, operation
 from gemgate.web.request_body import read_form, read_with
 
 router = Router()
@@ -73,6 +73,7 @@ async def delete(context: NodeContext) -> Response:
     "videos.content",
     group="images",
     produces=("video/mp4",),
+    also=RANGED,
     query={"variant": "string"},
 )
 async def content(context: NodeContext) -> Response:
