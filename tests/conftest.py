@@ -12,7 +12,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-from gemgate.cli.serve import COLLECTED_EVERY
+from gemgate.collector import COLLECTED_EVERY
 from tests.support import leaks
 
 settings.register_profile("any machine", deadline=None)  # no test is gated by wall time

@@ -16,6 +16,8 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
 
+from gemgate import collector
+
 _loaded: set[str] = set()
 """By `load`, to the end: `sys.modules` has a module from the beginning of its import on."""
 
@@ -70,6 +72,7 @@ async def load(*modules: ModuleType) -> None:
     if not loaded(*modules):
         await asyncio.to_thread(lambda: [import_module(module.__name__) for module in modules])
         _loaded.update(module.__name__ for module in modules)
+        collector.keep()
 
 
 @contextmanager

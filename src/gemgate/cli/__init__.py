@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from gemgate import collector
 from gemgate.cli.language import language
 from gemgate.version import __version__
 
@@ -109,7 +110,7 @@ def command(name: str) -> Any:
     try:
         found = getattr(import_module(f"gemgate.cli.{module}"), attribute)
     finally:
-        gc.freeze()
+        collector.keep()
         gc.enable()
     if isinstance(found, typer.Typer):
         return typer.main.get_group(found)

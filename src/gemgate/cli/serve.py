@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp
 from gemgate.assembly.node import open_service
 from gemgate.cli.simulated import simulated
 from gemgate.cli.terminal import ConfigOption, FleetOption, err, fail, load_settings, marked, out, reason, run, say
+from gemgate.collector import collect_rarely
 from gemgate.machine import CLIENTS, set_large_blocks_apart
 from gemgate.settings import Settings, outdated
 from gemgate.telemetry import set_up_logging
@@ -29,8 +29,6 @@ from gemgate.web.interim import InterimProtocol
 DRAIN_SECONDS = 30
 TICK = 1.0
 """Seconds between two looks of the server at the date that our answers bear."""
-COLLECTED_EVERY = (20_000, 20, 20)
-"""Allocations between two collections of young objects, and collections between those of older ones."""
 
 
 def serve(
@@ -163,9 +161,7 @@ async def run_server(
     )
     server.leaving = leaving
     announcing = asyncio.create_task(_announce(server, settings, demo=demo, empty=empty))
-    # What was built so far stays for good: the collector need not walk through it again and again.
-    gc.freeze()
-    gc.set_threshold(*COLLECTED_EVERY)
+    collect_rarely()
     try:
         await server.serve(sockets=[sock])
     finally:

@@ -1,0 +1,32 @@
+"""The garbage collector walks through what is new: what has stayed once stays for good.
+
+A call leaves it nothing to find (`tests/integration/soak/test_released.py`), so that it comes by rarely; and what it
+looks through meanwhile, it looks through while everything waits: some 50 ms for all that a process has loaded.
+"""
+
+from __future__ import annotations
+
+import gc
+
+COLLECTED_EVERY = (20_000, 20, 20)
+"""Allocations between two collections of young objects, and collections between those of older ones."""
+
+
+def keep() -> None:
+    """What there is stays: the collector need not walk through it again and again. It is still freed when nothing holds
+    it; only circles of it are not found any more.
+    """
+    gc.freeze()
+
+
+def collect_rarely() -> None:
+    """Once, when everything is built: keep it, and from now on whatever a whole collection has looked at in vain."""
+    keep()
+    gc.set_threshold(*COLLECTED_EVERY)
+    if _keep_survivors not in gc.callbacks:
+        gc.callbacks.append(_keep_survivors)
+
+
+def _keep_survivors(phase: str, info: dict[str, int]) -> None:
+    if phase == "stop" and info["generation"] == len(COLLECTED_EVERY) - 1:
+        keep()
