@@ -224,3 +224,52 @@ def test_bash_completes_what_is_installed(home: Home) -> None:
     first, second = done.stdout.splitlines()
     assert {"serve", "service"} <= set(first.split())
     assert second.split() == ["uninstall"]
+
+
+@pytest.mark.parametrize(("shell", "start"), [("bash", ".bashrc"), ("zsh", ".zshrc")])
+def test_what_a_person_wrote_stays_to_the_byte(home: Home, shell: str, start: str) -> None:
+    """The file may be a link to where settings are kept, and of any encoding; the line is added once."""
+    kept = home.folder / "kept"
+    kept.write_bytes("alias 你=ls # no newline here".encode("gbk"))
+    (home.folder / start).symlink_to(kept)
+    home.types("completion", "install", shell)
+    once = kept.read_bytes()
+    assert once.startswith("alias 你=ls # no newline here\n".encode("gbk"))
+    assert once.count(b"\n") == 2
+    home.types("completion", "install", shell)
+    assert kept.read_bytes() == once
+    assert (home.folder / start).is_symlink()
+    assert b"zstyle" not in once
+
+
+@pytest.mark.parametrize("shell", ["powershell", "pwsh"])
+def test_powershell_is_told_its_line_and_left_as_it_is(
+    home: Home, shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a program was run"))
+    assert "$PROFILE" in home.types("completion", "install", shell, status=1).stderr
+    assert "Register-ArgumentCompleter" in home.types("completion", "show", shell).stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_home_that_cannot_be_written_is_one_line(home: Home, shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = home.folder / "file"
+    nowhere.touch()
+    monkeypatch.setattr(Path, "home", lambda: nowhere)
+    assert "no completion for" in home.types("completion", "install", shell, status=1).stderr
+    monkeypatch.setattr(completion, "running_shell", lambda: shell)
+    done = home.types("init", "--yes", "--no-answer", DATA_DIR=str(home.folder / "d"))
+    assert "no completion for" in done.stderr
+    assert "Serve:" in done.stdout
+
+
+def test_there_is_one_way_to_install_completion(home: Home) -> None:
+    assert "--install-completion" not in home.types("--help").stdout
+
+
+def test_a_terminal_without_our_characters_gets_escapes(home: Home) -> None:
+    """So does a file on a system whose files are not in UTF-8."""
+    environment = {**os.environ, **home.environment, "PYTHONIOENCODING": "ascii", "DATA_DIR": str(home.folder / "你")}
+    done = subprocess.run([SCRIPT, "doctor"], capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    assert r"\u2192" in done.stdout

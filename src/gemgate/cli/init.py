@@ -48,7 +48,7 @@ def init(
         pasted = read_cookies(None) if answers.account == "paste" else None
         _write(config, answers)
     if complete and (shell := completion.running_shell()):
-        _tell(completion.installed(shell))
+        _tell(completion.installed(shell)[1])
     settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config, quiet=True).settings
     if pasted is not None:
         run(_take_in(settings, pasted))
