@@ -120,11 +120,33 @@ def test_five_answers_and_the_cookies_make_a_first_answer(home: Home, sim: Block
     assert sim.record().generations == 1
 
 
-def test_what_the_settings_refuse_leaves_no_file(home: Home) -> None:
-    done = home.types("init", typed="later\nn\n8100\nftp://x\nkeep\n", status=2)
+def test_what_the_settings_refuse_is_asked_for_again(home: Home) -> None:
+    done = home.types("init", "--no-answer", typed="later\nn\n99999\n8101\nlocalhost:7890\nhttp://localhost:7890\nkeep\n")
+    assert "PORT" in done.stderr
     assert "PROXY_URL" in done.stderr
+    written = tomllib.loads((home.folder / "gemgate.toml").read_text())
+    assert written == {"port": 8101, "proxy_url": "http://localhost:7890"}
+
+
+def test_an_answer_that_does_not_come_leaves_no_file(home: Home) -> None:
+    assert "--yes" in home.types("init", typed="later\nn\n99999\n", status=2).stderr
     assert not (home.folder / "gemgate.toml").exists()
-    assert "--yes" in home.types("init", typed="later\n", status=2).stderr
+
+
+def test_what_the_environment_makes_wrong_leaves_no_file(home: Home) -> None:
+    assert "HISTORY" in home.types("init", "--yes", status=2, HISTORY="never").stderr
+    assert not (home.folder / "gemgate.toml").exists()
+
+
+def test_a_user_without_a_home_is_told_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container with a number for a user that nobody has."""
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    lacking = {"XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "COOKIE_KEY_FILE": ""}
+    assert "DATA_DIR" in home.types("settings", status=2, **lacking).stderr
 
 
 ANSWERS = st.builds(

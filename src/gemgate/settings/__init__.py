@@ -41,20 +41,28 @@ class SettingsError(ValueError):
     """A setting that stops the start; the text is the one clear line."""
 
 
+def _home() -> Path:
+    """The user's; a user that the system does not know, as in a container, has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise SettingsError("this user has no home folder: set HOME, or DATA_DIR and COOKIE_KEY_FILE") from None
+
+
 def data_home() -> Path:
     """The platform's folder for user data."""
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "gemgate"
+        return _home() / "Library" / "Application Support" / "gemgate"
     base = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")
-    return Path(base) / "gemgate" if base else Path.home() / ".local" / "share" / "gemgate"
+    return Path(base) / "gemgate" if base else _home() / ".local" / "share" / "gemgate"
 
 
 def config_home() -> Path:
     """The platform's folder for user configuration: the key file lives here, apart from the data."""
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Preferences" / "gemgate"
+        return _home() / "Library" / "Preferences" / "gemgate"
     base = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
-    return Path(base) / "gemgate" if base else Path.home() / ".config" / "gemgate"
+    return Path(base) / "gemgate" if base else _home() / ".config" / "gemgate"
 
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -432,16 +440,25 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
             raise SettingsError(f"{file}: there is no setting {unknown[0]}; `gemgate settings` lists them all")
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
+    return Loaded(_validated(values, origins), origins, tuple(gone))
+
+
+def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     try:
-        return Loaded(_Explicit(**values), origins, tuple(gone))
+        return _Explicit(**values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else ""
         reason = first["msg"].removeprefix("Value error, ")
-        origin = f" (from {origins[name.lower()]})" if name else ""
+        origin = f" (from {origins[name.lower()]})" if name.lower() in origins else ""
         raise SettingsError(f"{name}{origin}: {reason}" if name else reason) from None
     except GatewayError as error:
         raise SettingsError(str(error)) from None
+
+
+def check(name: str, value: object) -> None:
+    """Whether a setting may have a value, whatever else is set. SettingsError with one clear line."""
+    _validated({name: value}, {})
 
 
 GONE = {"prompt_max_chars": "PROMPT_MAX_BYTES (UTF-8 bytes; a Chinese character has three)"}
