@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from gemgate import settings
 from gemgate.cli import app, completion, service, settings_file
+from gemgate.cli.service_files import Plan
 from gemgate.cli.settings_file import Answers
 from gemgate_simulator import BlockingSimulator
 from tests.support import leaks
@@ -121,7 +122,9 @@ def test_five_answers_and_the_cookies_make_a_first_answer(home: Home, sim: Block
 
 
 def test_what_the_settings_refuse_is_asked_for_again(home: Home) -> None:
-    done = home.types("init", "--no-answer", typed="later\nn\n99999\n8101\nlocalhost:7890\nhttp://localhost:7890\nkeep\n")
+    done = home.types(
+        "init", "--no-answer", typed="later\nn\n99999\n8101\nlocalhost:7890\nhttp://localhost:7890\nkeep\n"
+    )
     assert "PORT" in done.stderr
     assert "PROXY_URL" in done.stderr
     written = tomllib.loads((home.folder / "gemgate.toml").read_text())
@@ -215,6 +218,24 @@ def test_a_service_that_could_not_run_is_not_installed(home: Home, monkeypatch: 
     assert "sudo" in home.types("service", "install", "--system", status=1).stderr
 
 
+def test_a_shell_that_has_no_session_is_told_the_ways_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after su or sudo: systemd's own words name a medium."""
+    (home.folder / "gemgate.toml").write_text("")
+    (home.folder / "keeper-fails").touch()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    assert "--system" not in home.types("service", "install", status=1).stderr
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    assert "gemgate service install --system" in home.types("service", "install", status=1).stderr
+
+
+def test_a_service_of_the_system_says_that_its_accounts_are_its_own(tmp_path: Path) -> None:
+    config = tmp_path / "gemgate.toml"
+    config.write_text("port = 9004\n")
+    plan = Plan("systemd-system", ("/usr/bin/gemgate",), config, tmp_path, tmp_path / "log")
+    assert "GEMGATE_URL=http://127.0.0.1:9004 gemgate accounts add" in service._advice(plan)
+
+
 def test_where_a_service_of_the_system_does_not_see(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -265,9 +286,7 @@ def test_what_a_person_wrote_stays_to_the_byte(home: Home, shell: str, start: st
 
 
 @pytest.mark.parametrize("shell", ["powershell", "pwsh"])
-def test_powershell_is_told_its_line_and_left_as_it_is(
-    home: Home, shell: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_powershell_is_told_its_line_and_left_as_it_is(home: Home, shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a program was run"))
     assert "$PROFILE" in home.types("completion", "install", shell, status=1).stderr
     assert "Register-ArgumentCompleter" in home.types("completion", "show", shell).stdout

@@ -107,7 +107,6 @@ def _script(shell: Shell) -> str:
     return script
 
 
-
 def running_shell() -> Shell | None:
     """The shell that this was started from, when it is one of SHELLS and finds a program of our name."""
     if shutil.which(NAME) is None:

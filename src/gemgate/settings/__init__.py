@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,36 +32,9 @@ from gemgate.errors import GatewayError
 from gemgate.policy.alert_address import parse_channels
 from gemgate.ports.alerts import ChannelKind
 from gemgate.settings.api_keys import ApiKey, parse_api_keys
+from gemgate.settings.folders import SettingsError, config_home, data_home
 
 CONFIG_FILE = "gemgate.toml"
-
-
-class SettingsError(ValueError):
-    """A setting that stops the start; the text is the one clear line."""
-
-
-def _home() -> Path:
-    """The user's; a user that the system does not know, as in a container, has none."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        raise SettingsError("this user has no home folder: set HOME, or DATA_DIR and COOKIE_KEY_FILE") from None
-
-
-def data_home() -> Path:
-    """The platform's folder for user data."""
-    if sys.platform == "darwin":
-        return _home() / "Library" / "Application Support" / "gemgate"
-    base = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")
-    return Path(base) / "gemgate" if base else _home() / ".local" / "share" / "gemgate"
-
-
-def config_home() -> Path:
-    """The platform's folder for user configuration: the key file lives here, apart from the data."""
-    if sys.platform == "darwin":
-        return _home() / "Library" / "Preferences" / "gemgate"
-    base = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
-    return Path(base) / "gemgate" if base else _home() / ".config" / "gemgate"
 
 
 Seconds = Annotated[float, Field(ge=0)]
