@@ -20,6 +20,7 @@ from gemgate import settings
 from gemgate.cli import service_files
 from gemgate.cli.service_files import Keeper, Plan, Step
 from gemgate.cli.terminal import err, fail, out, reason, say
+from gemgate.settings.folders import data_home
 from gemgate.stores.drafts import drafted
 
 _BUS = {"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"}
@@ -159,7 +160,7 @@ def _keeper(*, system: bool) -> Keeper:
 
 
 def _plan(config: Path, *, system: bool) -> Plan:
-    log = settings.data_home() / "gemgate.log"
+    log = data_home() / "gemgate.log"
     user = os.environ.get("SUDO_USER") if system else ""
     return Plan(
         _keeper(system=system),

@@ -32,7 +32,8 @@ from gemgate.errors import GatewayError
 from gemgate.policy.alert_address import parse_channels
 from gemgate.ports.alerts import ChannelKind
 from gemgate.settings.api_keys import ApiKey, parse_api_keys
-from gemgate.settings.folders import SettingsError, config_home, data_home
+from gemgate.settings.folders import SettingsError as SettingsError
+from gemgate.settings.folders import data_home
 
 CONFIG_FILE = "gemgate.toml"
 
