@@ -20,7 +20,6 @@ from pydantic_settings import (
     EnvSettingsSource,
     NoDecode,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 from sqlalchemy.engine import URL
 
@@ -32,6 +31,7 @@ from gemgate.errors import GatewayError
 from gemgate.policy.alert_address import parse_channels
 from gemgate.ports.alerts import ChannelKind
 from gemgate.settings.api_keys import ApiKey, parse_api_keys
+from gemgate.settings.files import check_env, toml_values
 from gemgate.settings.folders import SettingsError as SettingsError
 from gemgate.settings.folders import data_home
 
@@ -398,12 +398,14 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
     origins = dict.fromkeys(Settings.model_fields, "default")
     try:
         layers: list[tuple[str, dict[str, Any]]] = [
-            (str(file), TomlConfigSettingsSource(Settings, file)() if file.is_file() else {}),
-            (".env", DotEnvSettingsSource(Settings, env_file=Path(".env"), env_ignore_empty=True)()),
+            (str(file), toml_values(file) if file.exists() else {}),
+            (".env", _dotenv(Path(".env"))),
             ("environment", EnvSettingsSource(Settings, env_ignore_empty=True)()),
             ("option", {key: value for key, value in (options or {}).items() if value is not None}),
         ]
-    except (ValueError, OSError) as error:
+    except SettingsError:
+        raise
+    except ValueError as error:
         raise SettingsError(f"settings cannot be read: {error}") from None
     for origin, layer in layers:
         known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
@@ -414,6 +416,13 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
     return Loaded(_validated(values, origins), origins, tuple(gone))
+
+
+def _dotenv(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    check_env(file)
+    return DotEnvSettingsSource(Settings, env_file=file, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
 
 
 def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
