@@ -1,4 +1,4 @@
-"""Files of settings, `gemgate.toml` and `.env`: read whole, or refused with the file's name and never with its words."""
+"""`gemgate.toml` and `.env`: read whole, or refused with the file's name and never with its words."""
 
 from __future__ import annotations
 
