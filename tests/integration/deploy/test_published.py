@@ -5,6 +5,7 @@ Both tools come from the registry of packages for the one call, by uv, and are i
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -16,7 +17,6 @@ import yaml
 
 from gemgate.settings import Settings
 from gemgate.version import __version__
-from tests.docs.test_examples import PROGRAMS
 
 ROOT = Path(__file__).parents[3]
 UV = ROOT / ".tools" / "bin" / "uv"
@@ -111,7 +111,8 @@ def test_a_fresh_machine_gets_every_program_that_tests_look_for() -> None:
     for file in (ROOT / "tests").rglob("*.py"):
         text = file.read_text("utf-8")
         sought |= set(re.findall(r'(?:shutil\.which|\bprogram)\("([\w-]+)"', text))
-    sought |= {program for program, _ in PROGRAMS.values()}
+        for table in re.findall(r"(?m)^PROGRAMS = (\{.*\})$", text):
+            sought |= {program for program, _ in ast.literal_eval(table).values()}
     assert sought >= {"curl", "java", "node", "npm"}
     for name in sought - NOT_INSTALLED.keys():
         assert re.search(rf"\b{PACKAGE.get(name, name)}\b", script), f".ci/run does not see to {name}"

@@ -150,7 +150,7 @@ class Database:
                 async for notification in connection.notifies():
                     yield notification.payload
         except (psycopg.Error, OSError) as error:
-            raise _away(type(error).__name__) from error
+            raise _away(_cause(type(error).__name__)) from error
 
     async def close(self) -> None:
         await self._engine.dispose()
