@@ -1,7 +1,8 @@
 """A release: `python -m tools.release prepare X.Y.Z`, then `make dist`, then `… seal X.Y.Z`; `make release` does all three.
 
 prepare  writes the version, the changelog's section and a database that this version has lived in, for later tests,
-         and commits them: what is built is built from that commit
+         and commits them: what is built is built from that commit. When it fails nothing is changed; when its commit
+         is there already, because `make dist` has failed after it, it does nothing
 seal     writes notes beside the files in dist/ and tags the commit; pushing the tag publishes (.github/workflows)
 notes    writes those notes alone, where the tag is there already
 `files DIST` writes checksums and statements for what lies there: `make dist` ends with it.
@@ -33,6 +34,7 @@ VERSION_FILE = Path("src/gemgate/version.py")
 CHANGELOG = Path("CHANGELOG.md")
 CHART = Path("deploy/helm/gemgate/Chart.yaml")
 RELEASED = Path("tests/integration/stores/released")
+_WRITTEN = tuple(map(str, (VERSION_FILE, CHANGELOG, CHART, RELEASED)))
 SUMS = "SHA256SUMS"
 NOTES = "NOTES.md"
 _UNRELEASED = "## [Unreleased]\n"
@@ -99,8 +101,38 @@ async def lived() -> str:
 
 def commit(root: Path, version: str) -> None:
     """What prepare wrote."""
-    _git(root, "add", "--", str(VERSION_FILE), str(CHANGELOG), str(CHART), str(RELEASED))
+    _git(root, "add", "--", *_WRITTEN)
     _git(root, "commit", "--quiet", "--message", f"Release {version}")
+
+
+def begun(root: Path, version: str) -> bool:
+    """Whether the commit of this release is the last one, and not sealed yet."""
+    last = _git(root, "log", "-1", "--format=%s") == f"Release {version}"
+    return last and not _git(root, "tag", "--list", f"v{version}") and not _git(root, "status", "--porcelain")
+
+
+def undo(root: Path) -> None:
+    """Take back what prepare wrote into a work tree that had no changes."""
+    _git(root, "reset", "--quiet", "--", *_WRITTEN)
+    _git(root, "checkout", "--", *_WRITTEN)
+    _git(root, "clean", "--force", "--quiet", "--", str(RELEASED))
+
+
+def prepare_and_commit(root: Path, version: str, date: datetime.date) -> None:
+    """All or nothing of it, with a database of the new version, or nothing where it was done before."""
+    if begun(root, version):
+        return
+    prepare(root, version, date)
+    try:
+        # A process of its own: this one knows the version of before.
+        dump = [sys.executable, "-m", "tools.release", "database"]
+        done = subprocess.run(dump, cwd=root, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise NotToBeReleasedError(f"no database of {version} could be made: {done.stderr.strip()}")
+        commit(root, version)
+    except BaseException:
+        undo(root)
+        raise
 
 
 def notes(root: Path, version: str) -> None:
@@ -184,10 +216,7 @@ def main(words: Sequence[str]) -> int:
     try:
         match words:
             case ["prepare", version]:
-                prepare(ROOT, version, datetime.datetime.now(datetime.UTC).date())
-                # A process of its own: this one knows the version of before.
-                subprocess.run([sys.executable, "-m", "tools.release", "database"], cwd=ROOT, check=True)
-                commit(ROOT, version)
+                prepare_and_commit(ROOT, version, datetime.datetime.now(datetime.UTC).date())
             case ["database"]:
                 kept = ROOT / RELEASED / f"{__version__}.sql"
                 kept.parent.mkdir(exist_ok=True)

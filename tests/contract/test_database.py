@@ -317,6 +317,18 @@ async def test_a_new_file_that_others_open_at_this_moment_is_waited_for() -> Non
     assert broken.asked == 1
 
 
+async def test_a_full_disk_is_told_in_words(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "gemgate.db")
+    async with database.writing() as connection:
+        full = "PRAGMA max_page_count = 1"  # SQLite makes that the pages that there are
+        await connection.execute(text(full))
+        with pytest.raises(StorageDown, match="the disk is full, SQLITE_FULL") as caught:
+            async with sql_database._gateway_errors():
+                await connection.execute(text("CREATE TABLE large AS SELECT zeroblob(9000000) AS it"))
+    assert "磁盘已满" in caught.value.zh
+    await database.close()
+
+
 # The ways to a database
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import tomllib
 
 import pytest
+import yaml
 
 from tests.agents import documented
 from tests.agents.programs import (
@@ -58,3 +61,27 @@ def test_blocks_are_what_they_say() -> None:
     assert CLAUDE.environ(URL)["ANTHROPIC_BASE_URL"] == URL
     assert CLINE.before(URL)[:3] == ("auth", "-p", "openai-compatible")
     assert AIDER.first[:2] == ("--model", "openai/gemini-3-flash-preview")
+
+
+def blocks(kind: str) -> list[str]:
+    page = documented.PAGE.read_text("utf-8").partition("## More chat programs")[2]
+    return re.findall(rf"(?ms)^```{kind}\n(.*?)^```", page)
+
+
+def test_files_of_programs_that_are_not_run_are_files_of_their_kind() -> None:
+    librechat, continued = map(yaml.safe_load, blocks("yaml"))
+    (endpoint,) = librechat["endpoints"]["custom"]
+    assert (endpoint["baseURL"], endpoint["apiKey"]) == ("http://HOST:8100/v1", "KEY")
+    assert endpoint["titleModel"] in endpoint["models"]["default"]
+    (model,) = continued["models"]
+    assert (model["apiBase"], model["apiKey"]) == ("http://HOST:8100/v1", "KEY")
+    assert "autocomplete" not in model["roles"]
+
+
+def test_libraries_are_told_never_to_ask_twice_by_themselves() -> None:
+    """A broken answer may have been generated, and costs as much again."""
+    for text in blocks("python"):
+        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        given = {word.arg: ast.literal_eval(word.value) for call in calls for word in call.keywords}
+        assert given["max_retries"] == 0
+        assert "http://HOST:8100/v1" in given.values()

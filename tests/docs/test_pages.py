@@ -28,7 +28,9 @@ def test_the_site_is_built_and_loads_nothing_from_elsewhere(tmp_path: Path) -> N
     assert (tmp_path / "index.html") in written
     for page in written:
         text = page.read_text("utf-8")
-        assert re.findall(r"<script[^>]*>", text) == [f'<script src="{"../" * (page.parent != tmp_path)}search.js">']
+        assert re.findall(r"<script[^>]*>", text) == [
+            f'<script src="{"../" * (len(page.relative_to(tmp_path).parts) - 1)}search.js">'
+        ]
         assert not re.search(r'(?:src|rel="stylesheet" href)="https?:', text), page
         for target in re.findall(r'<a href="([^"#:]+)(?:#[^"]*)?"', text):
             assert (page.parent / target).exists() or target.endswith((".json", ".toml", ".sh", "/")), (page, target)

@@ -35,6 +35,19 @@ def test_traefiks_parts_name_each_other(name: str) -> None:
         assert router["rule"].count("`") % 2 == 0
 
 
+def test_traefik_takes_a_path_of_its_own_and_no_other() -> None:
+    http = read("traefik-gemgate-path.yml")["http"]
+    rule = re.search(r"PathRegexp\(`(.+)`\)", http["routers"]["gemgate"]["rule"])
+    assert rule
+    taken = [path for path in ("/gem", "/gem/", "/gem/v1", "/gems/", "/a/gem/") if re.search(rule[1], path)]
+    assert taken == ["/gem", "/gem/", "/gem/v1"]
+    slash = http["middlewares"]["slash"]["redirectRegex"]
+    lead = [re.fullmatch(slash["regex"], f"https://example.com{path}") for path in ("/gem", "/gem/")]
+    assert lead[0]
+    assert lead[1] is None
+    assert slash["replacement"].replace("${1}", lead[0][1]) == "https://example.com/gem/"
+
+
 def test_a_tunnel_ends_with_a_rule_for_everything_else() -> None:
     tunnel = read("cloudflared.yml")
     assert tunnel["credentials-file"].endswith(f"/{tunnel['tunnel']}.json")

@@ -64,6 +64,10 @@ def test_every_place_of_the_index_is_a_heading_of_a_page(built: Path) -> None:
         ("Cookie 失效", "zh-CN", "cookies.zh.html"),
         ("反向代理 超时", "zh-CN", "proxies.zh.html"),
         ("迁入", "zh-CN", "import.zh.html"),
+        ("如何添加账号", "zh-CN", "accounts.zh.html"),
+        ("反向代理超时", "zh-CN", "proxies.zh.html"),
+        ("图片保存多久", "zh-CN", "privacy.zh.html"),
+        ("怎么升级", "zh-CN", "install.zh.html"),
     ],
 )
 def test_what_people_type_is_found(built: Path, typed: str, language: str, page: str) -> None:
@@ -93,3 +97,20 @@ def test_a_link_into_a_page_leads_to_a_heading(built: Path) -> None:
         for target, anchor in re.findall(r'<a href="([^"#:]*)#([^"]+)"', text):
             there = (page.parent / target).resolve() if target else page
             assert unquote(anchor) in places[there], f"{page.name}: {target}#{unquote(anchor)}"
+
+
+def test_every_link_leads_to_a_file_of_the_site(built: Path) -> None:
+    """A folder of the repository is none."""
+    for page in built.rglob("*.html"):
+        for target in re.findall(r'(?:href|src)="([^"]+)"', page.read_text("utf-8")):
+            path = unquote(target.partition("#")[0])
+            if path and not re.match(r"[a-z]+:", path):
+                assert (page.parent / path).is_file(), f"{page.relative_to(built)}: {target}"
+
+
+def test_the_words_of_a_page_come_before_the_list_of_all_pages(built: Path) -> None:
+    """On a phone, and for who goes from link to link."""
+    for page in built.rglob("*.html"):
+        text = page.read_text("utf-8")
+        assert text.index('id="search"') < text.index("<main>") < text.index("<nav")
+        assert text.index('href="#pages"') < text.index("<main>") < text.index('id="pages"')

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from gemgate import settings
 from gemgate.cli import app, completion, service, settings_file
+from gemgate.cli.service_files import Plan
 from gemgate.cli.settings_file import Answers
 from gemgate_simulator import BlockingSimulator
 from tests.support import leaks
@@ -120,11 +121,35 @@ def test_five_answers_and_the_cookies_make_a_first_answer(home: Home, sim: Block
     assert sim.record().generations == 1
 
 
-def test_what_the_settings_refuse_leaves_no_file(home: Home) -> None:
-    done = home.types("init", typed="later\nn\n8100\nftp://x\nkeep\n", status=2)
+def test_what_the_settings_refuse_is_asked_for_again(home: Home) -> None:
+    done = home.types(
+        "init", "--no-answer", typed="later\nn\n99999\n8101\nlocalhost:7890\nhttp://localhost:7890\nkeep\n"
+    )
+    assert "PORT" in done.stderr
     assert "PROXY_URL" in done.stderr
+    written = tomllib.loads((home.folder / "gemgate.toml").read_text())
+    assert written == {"port": 8101, "proxy_url": "http://localhost:7890"}
+
+
+def test_an_answer_that_does_not_come_leaves_no_file(home: Home) -> None:
+    assert "--yes" in home.types("init", typed="later\nn\n99999\n", status=2).stderr
     assert not (home.folder / "gemgate.toml").exists()
-    assert "--yes" in home.types("init", typed="later\n", status=2).stderr
+
+
+def test_what_the_environment_makes_wrong_leaves_no_file(home: Home) -> None:
+    assert "HISTORY" in home.types("init", "--yes", status=2, HISTORY="never").stderr
+    assert not (home.folder / "gemgate.toml").exists()
+
+
+def test_a_user_without_a_home_is_told_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container with a number for a user that nobody has."""
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    lacking = {"XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "COOKIE_KEY_FILE": ""}
+    assert "DATA_DIR" in home.types("settings", status=2, **lacking).stderr
 
 
 ANSWERS = st.builds(
@@ -193,6 +218,24 @@ def test_a_service_that_could_not_run_is_not_installed(home: Home, monkeypatch: 
     assert "sudo" in home.types("service", "install", "--system", status=1).stderr
 
 
+def test_a_shell_that_has_no_session_is_told_the_ways_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after su or sudo: systemd's own words name a medium."""
+    (home.folder / "gemgate.toml").write_text("")
+    (home.folder / "keeper-fails").touch()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    assert "--system" not in home.types("service", "install", status=1).stderr
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    assert "gemgate service install --system" in home.types("service", "install", status=1).stderr
+
+
+def test_a_service_of_the_system_says_that_its_accounts_are_its_own(tmp_path: Path) -> None:
+    config = tmp_path / "gemgate.toml"
+    config.write_text("port = 9004\n")
+    plan = Plan("systemd-system", ("/usr/bin/gemgate",), config, tmp_path, tmp_path / "log")
+    assert "GEMGATE_URL=http://127.0.0.1:9004 gemgate accounts add" in service._advice(plan)
+
+
 def test_where_a_service_of_the_system_does_not_see(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -224,3 +267,50 @@ def test_bash_completes_what_is_installed(home: Home) -> None:
     first, second = done.stdout.splitlines()
     assert {"serve", "service"} <= set(first.split())
     assert second.split() == ["uninstall"]
+
+
+@pytest.mark.parametrize(("shell", "start"), [("bash", ".bashrc"), ("zsh", ".zshrc")])
+def test_what_a_person_wrote_stays_to_the_byte(home: Home, shell: str, start: str) -> None:
+    """The file may be a link to where settings are kept, and of any encoding; the line is added once."""
+    kept = home.folder / "kept"
+    kept.write_bytes("alias 你=ls # no newline here".encode("gbk"))
+    (home.folder / start).symlink_to(kept)
+    home.types("completion", "install", shell)
+    once = kept.read_bytes()
+    assert once.startswith("alias 你=ls # no newline here\n".encode("gbk"))
+    assert once.count(b"\n") == 2
+    home.types("completion", "install", shell)
+    assert kept.read_bytes() == once
+    assert (home.folder / start).is_symlink()
+    assert b"zstyle" not in once
+
+
+@pytest.mark.parametrize("shell", ["powershell", "pwsh"])
+def test_powershell_is_told_its_line_and_left_as_it_is(home: Home, shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a program was run"))
+    assert "$PROFILE" in home.types("completion", "install", shell, status=1).stderr
+    assert "Register-ArgumentCompleter" in home.types("completion", "show", shell).stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_home_that_cannot_be_written_is_one_line(home: Home, shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = home.folder / "file"
+    nowhere.touch()
+    monkeypatch.setattr(Path, "home", lambda: nowhere)
+    assert "no completion for" in home.types("completion", "install", shell, status=1).stderr
+    monkeypatch.setattr(completion, "running_shell", lambda: shell)
+    done = home.types("init", "--yes", "--no-answer", DATA_DIR=str(home.folder / "d"))
+    assert "no completion for" in done.stderr
+    assert "Serve:" in done.stdout
+
+
+def test_there_is_one_way_to_install_completion(home: Home) -> None:
+    assert "--install-completion" not in home.types("--help").stdout
+
+
+def test_a_terminal_without_our_characters_gets_escapes(home: Home) -> None:
+    """So does a file on a system whose files are not in UTF-8."""
+    environment = {**os.environ, **home.environment, "PYTHONIOENCODING": "ascii", "DATA_DIR": str(home.folder / "你")}
+    done = subprocess.run([SCRIPT, "doctor"], capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    assert r"\u2192" in done.stdout

@@ -134,6 +134,19 @@ async def test_an_upload_of_megabytes_goes_through_below_a_path(sim: Simulator, 
                     assert answer.status == 200
 
 
+@pytest.mark.parametrize("name", PROXIES)
+async def test_the_path_without_its_slash_leads_to_the_page(sim: Simulator, tmp_path: Path, name: str) -> None:
+    """As people type it; and a path that only begins alike is somebody else's."""
+    async with served(settings_for(sim, tmp_path, **FAST)) as gate:
+        with proxy(name, tmp_path, gate.url, path=True) as front:
+            async with aiohttp.ClientSession() as http:
+                async with http.get(f"{front}/gem") as answer:
+                    assert (answer.status, answer.url.path) == (200, "/gem/")
+                    assert "<title>gemgate</title>" in await answer.text()
+                async with http.get(f"{front}/gems/") as answer:
+                    assert "gemgate" not in await answer.text()
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate of 127.0.0.1 with its key, in one file."""

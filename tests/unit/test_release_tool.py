@@ -98,6 +98,43 @@ def test_a_version_that_is_none_is_refused(repository: Path, version: str, said:
     assert git(repository, "status", "--porcelain") == ""
 
 
+DUMPS = """import pathlib, sys
+kept = pathlib.Path({folder!r}, "999.0.0.sql")
+kept.write_text("-- a database")
+sys.exit({code})
+"""
+
+
+def dumping(root: Path, code: int) -> None:
+    """A tool in the repository whose database command writes a file and ends so."""
+    (root / "tools").mkdir(exist_ok=True)
+    (root / "tools/__init__.py").touch()
+    (root / "tools/release.py").write_text(DUMPS.format(folder=str(release.RELEASED), code=code))
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "-m", "tools")
+
+
+def test_a_release_that_fails_changes_nothing_and_one_that_was_begun_goes_on(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(repository))
+    dumping(repository, 1)
+    before = git(repository, "rev-parse", "HEAD")
+    with pytest.raises(NotToBeReleasedError, match="no database"):
+        release.prepare_and_commit(repository, NEXT, DAY)
+    assert (git(repository, "rev-parse", "HEAD"), git(repository, "status", "--porcelain")) == (before, "")
+    dumping(repository, 0)
+    release.prepare_and_commit(repository, NEXT, DAY)
+    made = git(repository, "rev-parse", "HEAD")
+    assert (repository / release.RELEASED / "999.0.0.sql").exists()
+    release.prepare_and_commit(repository, NEXT, DAY)  # `make dist` had failed
+    assert git(repository, "rev-parse", "HEAD") == made
+    built(repository, NEXT)
+    release.seal(repository, NEXT)
+    with pytest.raises(NotToBeReleasedError, match=r"there is a tag v999\.0\.0"):
+        release.prepare_and_commit(repository, NEXT, DAY)
+
+
 def test_what_is_in_the_way_is_said_and_nothing_is_written(repository: Path) -> None:
     (repository / "new").write_text("x")
     with pytest.raises(NotToBeReleasedError, match="has changes"):

@@ -21,6 +21,8 @@ ORDER = (
     "docs/operations.md", "docs/metrics.md", "docs/usage.md", "docs/capacity.md", "docs/privacy.md", "docs/threats.md", "docs/architecture.md", "docs/client-contracts.md", "docs/google-wire.md", "docs/gemini-webapi.md",
     "docs/logo.md", "docs/decisions.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 )  # fmt: skip
+DECISIONS = Path("docs/adr/index.md")
+"""The list of decisions: of the site alone, because a forge lists a folder by itself."""
 SEARCH = Path(__file__).with_name("search.js")
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --paper: #fff; --soft: #f3f4f6; --line: #d9dce1; --link: #0b57d0 }
@@ -28,18 +30,21 @@ STYLE = """
   :root { --ink: #e6e8eb; --paper: #16181b; --soft: #22252a; --line: #383c43; --link: #8ab4f8 }
 }
 body { margin: 0; font: 16px/1.6 system-ui, sans-serif; color: var(--ink); background: var(--paper) }
-.all { display: grid; grid-template-columns: 15rem minmax(0, 1fr); max-width: 76rem; margin: auto }
-nav { padding: 2rem 1rem; border-right: 1px solid var(--line); font-size: .92rem }
-nav ul { list-style: none; padding: 0; margin: 0 } nav li { margin: .3rem 0 }
-nav input { width: 100%; box-sizing: border-box; font: inherit; padding: .4rem .6rem; margin-bottom: .6rem }
+.all { display: grid; grid-template: "search main" auto "pages main" 1fr / 15rem minmax(0, 1fr); max-width: 76rem; margin: auto }
+[role=search] { grid-area: search; padding: 2rem 1rem 0 } nav { grid-area: pages; padding: 0 1rem 2rem }
+nav, [role=search] { font-size: .92rem } ul.plain { list-style: none; padding: 0; margin: 0 } .plain li { margin: .3rem 0 }
+input { width: 100%; box-sizing: border-box; font: inherit; padding: .4rem .6rem; margin-bottom: .6rem }
 #found { margin-bottom: 1rem } #found small { display: block; opacity: .75; overflow-wrap: anywhere }
 nav [aria-current] { font-weight: 600; color: inherit; text-decoration: none }
-main { padding: 2rem; max-width: 52rem } a { color: var(--link) }
+main { grid-area: main; padding: 2rem; max-width: 52rem; border-left: 1px solid var(--line) } .narrow { display: none } a { color: var(--link) }
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; border-radius: 6px; font-size: .86rem; line-height: 1.45 }
 code { background: var(--soft); padding: .1em .3em; border-radius: 4px; font-size: .9em } pre code { padding: 0; font-size: 1em }
 table { border-collapse: collapse; display: block; overflow-x: auto } th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top }
 h1, h2, h3 { line-height: 1.25; scroll-margin-top: 1rem } h2 { border-top: 1px solid var(--line); padding-top: 1.2rem; margin-top: 2.2rem }
-@media (max-width: 50rem) { .all { display: block } nav { border: 0; border-bottom: 1px solid var(--line) } main { padding: 1rem } }
+@media (max-width: 50rem) {
+  .all { display: block } [role=search] { padding: 1rem 1rem 0 } nav { padding: 1rem; border-top: 1px solid var(--line) }
+  main { padding: 1rem; border: 0 } .narrow { display: inline }
+}
 """
 
 
@@ -47,13 +52,19 @@ def pages_of(root: Path) -> list[Path]:
     """All pages: the known ones in their order, each with its Chinese twin, then the rest by name."""
     known = [page for name in ORDER for page in (Path(name), twin(Path(name))) if (root / page).exists()]
     others = sorted(path.relative_to(root) for path in (root / "docs").rglob("*.md"))
-    return list(dict.fromkeys([*known, *others]))
+    deploy = sorted(path.relative_to(root) for path in (root / "deploy").rglob("README*.md"))
+    return list(dict.fromkeys([*known, *others, *deploy]))
 
 
 def build(root: Path, into: Path) -> list[Path]:
     """Write the site; the pages written. A link to a page that is not there is a ValueError."""
     sources = pages_of(root)
     texts = {source: (root / source).read_text("utf-8") for source in sources}
+    texts[DECISIONS] = "# Decisions\n\n" + "".join(
+        f"* [{_title(text, source)}]({source.name})\n"
+        for source, text in texts.items()
+        if source.parent == DECISIONS.parent
+    )
     titles = {source: _title(text, source) for source, text in texts.items()}
     written = []
     for source, text in texts.items():
@@ -122,34 +133,40 @@ def _title(text: str, source: Path) -> str:
 
 def _page(root: Path, source: Path, text: str, titles: dict[Path, str]) -> str:
     language = language_of(source)
-    box, none, other = ("搜索", "没有找到", "English") if language == "zh-CN" else ("Search", "Nothing found", "中文")
+    chinese = language == "zh-CN"
+    box, none, other, pages = (
+        ("搜索", "没有找到", "English", "全部页面") if chinese else ("Search", "Nothing found", "中文", "All pages")
+    )
     up = posixpath.relpath(".", _place(source).parent.as_posix())
     up = "" if up == "." else up + "/"
-    body = _html(root, source, text)
+    body = _html(root, source, text, titles)
     rows = [
         f'<li><a href="{_relative(one, source)}"{" aria-current=page" if one == source else ""}>{html.escape(title)}</a></li>'
         for one, title in titles.items()
-        if one.parts[:2] != ("docs", "adr") and (language_of(one) == language or twin(one) not in titles)
+        if (one.parent != DECISIONS.parent or one == DECISIONS)
+        and (language_of(one) == language or twin(one) not in titles)
     ]
+    ways = [f'<a class="narrow" href="#pages">{pages}</a>']
     if twin(source) in titles:
-        rows.insert(0, f'<li><a href="{_relative(twin(source), source)}" rel="alternate">{other}</a></li>')
+        ways.insert(0, f'<a href="{_relative(twin(source), source)}" rel="alternate">{other}</a>')
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(titles[source])} · gemgate</title><style>{STYLE}</style>"
-        f'<div class="all"><nav aria-label="Pages"><input id="search" type="search" '
-        f'placeholder="{box} (/)" aria-label="{box}" data-up="{up}" data-none="{none}"><ul id="found" aria-live="polite"></ul>'
-        f'<ul>{"".join(rows)}</ul></nav><main>{body}</main></div><script src="{up}search.js"></script></html>\n'
+        f'<div class="all"><div role="search"><input id="search" type="search" '
+        f'placeholder="{box} (/)" aria-label="{box}" data-up="{up}" data-none="{none}"><ul id="found" class="plain" aria-live="polite"></ul>'
+        f"<p>{' '.join(ways)}</p></div><main>{body}</main>"
+        f'<nav id="pages" aria-label="{pages}"><ul class="plain">{"".join(rows)}</ul></nav></div>'
+        f'<script src="{up}search.js"></script></html>\n'
     )
 
 
-def _html(root: Path, source: Path, text: str) -> str:
+def _html(root: Path, source: Path, text: str, titles: dict[Path, str]) -> str:
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(re.sub(r"(?s)<!--.*?-->", "", text))
     for number, token in enumerate(tokens):
         if token.type == "heading_open":
             token.attrSet("id", slug(tokens[number + 1].content))
-        for child in token.children or ():
-            _linked(root, source, child)
+        _link(root, source, token.children or [], titles)
     return str(markdown.renderer.render(tokens, markdown.options, {}))
 
 
@@ -159,18 +176,37 @@ def slug(heading: str) -> str:
     return re.sub(r"\s+", "-", words.strip())
 
 
-def _linked(root: Path, source: Path, token: Token) -> None:
-    """Links between pages become links between their HTML; a link that leads nowhere ends the build."""
-    name = "href" if token.type == "link_open" else "src" if token.type == "image" else ""
-    target = str(token.attrGet(name) or "") if name else ""
-    if not target or re.match(r"[a-z]+:|#|/", target):
-        return
-    path, _, anchor = target.partition("#")
-    at = Path(posixpath.normpath((source.parent / path).as_posix()))
-    if not (root / at).exists():
-        raise ValueError(f"{source} links to {target}, which is not there")
-    if at.suffix == ".md":
-        token.attrSet(name, _relative(at, source) + (f"#{anchor}" if anchor else ""))
+def _link(root: Path, source: Path, tokens: list[Token], titles: dict[Path, str]) -> None:
+    """Links between pages become links between their HTML; one to a file that the site has not becomes its words, and one
+    that leads nowhere ends the build.
+    """
+    opened: Token | None = None
+    for token in tokens:
+        name = "href" if token.type == "link_open" else "src" if token.type == "image" else ""
+        target = str(token.attrGet(name) or "") if name else ""
+        if name == "href":
+            opened = token
+        if token.type == "link_close" and opened is not None:
+            token.tag = opened.tag
+        if not target or re.match(r"[a-z]+:|#|/", target):
+            continue
+        path, _, anchor = target.partition("#")
+        at = Path(posixpath.normpath((source.parent / path).as_posix()))
+        if not (root / at).exists():
+            raise ValueError(f"{source} links to {target}, which is not there")
+        page = _page_at(at, language_of(source), titles)
+        if page is not None:
+            token.attrSet(name, _relative(page, source) + (f"#{anchor}" if anchor else ""))
+        else:
+            token.tag, token.attrs = "span", {}
+
+
+def _page_at(at: Path, language: str, titles: dict[Path, str]) -> Path | None:
+    """The page of a path: itself, or what a folder has to be read first."""
+    first = ["README.zh.md"] if language == "zh-CN" else []
+    return next(
+        (one for one in (at, *(at / name for name in (*first, "README.md", "index.md"))) if one in titles), None
+    )
 
 
 def _relative(target: Path, source: Path) -> str:

@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from gemgate.caller import Budget
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.runtime import Clock
-from gemgate.settings import Settings, SettingsError, config_home
+from gemgate.settings import Settings, SettingsError
+from gemgate.settings.folders import config_home
 from gemgate.stores import blobs, instance_lock
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.sql.accounts import SqlAccountStore

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated, Any
+from io import TextIOWrapper
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -188,6 +191,7 @@ app = typer.Typer(
     help="Your own Gemini web account as OpenAI, Gemini, Anthropic and simple REST APIs.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,  # `gemgate completion` is the one way
     pretty_exceptions_enable=False,
 )
 
@@ -217,6 +221,24 @@ for _name, (_, _summary) in COMMANDS.items():
     _list(_name, _summary)
 
 
+def _complete() -> NoReturn:
+    """Answer the shell's Tab key, which is pressed again and left: no traceback then."""
+    from typer._completion_classes import completion_init
+
+    completion_init()
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # An arrow, or a word in Chinese, is no reason to fail where a terminal, or a file on Windows, cannot have it.
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+    if "_GEMGATE_COMPLETE" in os.environ:
+        _complete()
     app()

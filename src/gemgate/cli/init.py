@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.prompt import Confirm, IntPrompt, Prompt
@@ -21,8 +22,10 @@ from gemgate.cli.doctor import stored_accounts
 from gemgate.cli.settings_file import Answers
 from gemgate.cli.simulated import simulated
 from gemgate.cli.terminal import err, fail, language, load_settings, marked, out, reason, run, say
-from gemgate.settings import CONFIG_FILE, Settings
+from gemgate.settings import CONFIG_FILE, Settings, SettingsError, check
 from gemgate.stores.drafts import drafted
+
+T = TypeVar("T")
 
 FIRST = "Count to 3"
 """The one prompt that goes to Google."""
@@ -48,7 +51,7 @@ def init(
         pasted = read_cookies(None) if answers.account == "paste" else None
         _write(config, answers)
     if complete and (shell := completion.running_shell()):
-        _tell(completion.installed(shell))
+        _tell(completion.installed(shell)[1])
     settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config, quiet=True).settings
     if pasted is not None:
         run(_take_in(settings, pasted))
@@ -65,7 +68,7 @@ def _answered() -> Answers:
 
 
 def _asked() -> Answers:
-    """The five questions; what was typed is looked at by the settings themselves."""
+    """The five questions; what the settings would refuse is asked for again."""
     account = Prompt.ask(
         say(
             "1/5 The account: paste its cookies, read them from firefox or chrome on this machine, or later",
@@ -80,19 +83,28 @@ def _asked() -> Answers:
         default=False,
         console=err,
     )
-    port = IntPrompt.ask(say("3/5 Port", "3/5 端口"), default=8100, console=err)
-    proxy = Prompt.ask(
-        say("4/5 Proxy to Google (http://…, socks5://…), empty for none", "4/5 访问 Google 的代理，无则留空"),
-        default="",
-        console=err,
-    )
+    port = _accepted("port", lambda: IntPrompt.ask(say("3/5 Port", "3/5 端口"), default=8100, console=err))
+    question = say("4/5 Proxy to Google (http://…, socks5://…), empty for none", "4/5 访问 Google 的代理，无则留空")
+    proxy = _accepted("proxy_url", lambda: Prompt.ask(question, default="", console=err).strip())
     history = Prompt.ask(
         say("5/5 Chats at Google: keep them, or temporary", "5/5 Google 上的对话：保留（keep）或临时（temporary）"),
         choices=["keep", "temporary"],
         default="keep",
         console=err,
     )
-    return Answers(account, others, port, proxy.strip(), history)
+    return Answers(account, others, port, proxy, history)
+
+
+def _accepted(name: str, ask: Callable[[], T]) -> T:
+    """What was answered, asked for again as long as the setting cannot be that."""
+    while True:
+        answer = ask()
+        try:
+            check(name, answer)
+        except SettingsError as error:
+            err.print(str(error), style="red", highlight=False, soft_wrap=True)
+        else:
+            return answer
 
 
 def _write(config: Path, answers: Answers) -> None:
@@ -153,7 +165,7 @@ def _what_next(settings: Settings, config: Path) -> None:
             )
         )
     lines += [
-        say(f"Serve:          gemgate serve{named}", f"启动：        gemgate serve{named}"),
+        say(f"Serve:           gemgate serve{named}", f"启动：        gemgate serve{named}"),
         say(f"Keep it running: gemgate service install{named}", f"常驻运行：    gemgate service install{named}"),
     ]
     if settings.api_keys:

@@ -20,8 +20,11 @@ from gemgate import settings
 from gemgate.cli import service_files
 from gemgate.cli.service_files import Keeper, Plan, Step
 from gemgate.cli.terminal import err, fail, out, reason, say
+from gemgate.settings.folders import data_home
 from gemgate.stores.drafts import drafted
 
+_BUS = {"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"}
+"""One of them leads to the systemd of a user."""
 STEP_SECONDS = 120
 """A stop waits until running calls have ended."""
 
@@ -72,14 +75,24 @@ def install(
             file.unlink()
         raise
     out.print(say(f"{file}: it runs", f"{file}：已启动"), highlight=False, soft_wrap=True)
-    if plan.keeper == "systemd-user" and not system:
-        advice = "loginctl enable-linger"
-        out.print(
-            say(f"It ends when you sign out, unless: {advice}", f"注销后会停止，除非执行：{advice}"),
-            style="dim",
-            highlight=False,
-            soft_wrap=True,
+    if advice := _advice(plan):
+        out.print(advice, style="dim", highlight=False, soft_wrap=True)
+
+
+def _advice(plan: Plan) -> str:
+    """What is not as everybody expects."""
+    if plan.keeper == "systemd-user":
+        return say(
+            "It ends when you sign out, unless: loginctl enable-linger",
+            "注销后会停止，除非执行：loginctl enable-linger",
         )
+    if plan.keeper == "systemd-system":
+        url = f"http://127.0.0.1:{settings.load(config=Path(plan.config)).settings.port}"
+        return say(
+            f"Its accounts are its own (/var/lib/gemgate), not yours: GEMGATE_URL={url} gemgate accounts add",
+            f"它使用自己的账号（/var/lib/gemgate），与您的无关：GEMGATE_URL={url} gemgate accounts add",
+        )
+    return ""
 
 
 @app.command()
@@ -147,7 +160,7 @@ def _keeper(*, system: bool) -> Keeper:
 
 
 def _plan(config: Path, *, system: bool) -> Plan:
-    log = settings.data_home() / "gemgate.log"
+    log = data_home() / "gemgate.log"
     user = os.environ.get("SUDO_USER") if system else ""
     return Plan(
         _keeper(system=system),
@@ -241,6 +254,13 @@ def _run(step: Step, *, must: bool = True) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         failed, wrong = True, reason(error) if isinstance(error, OSError) else say("no answer in time", "未及时响应")
     line = f"`{shlex.join(step)}`: {wrong or say('failed', '失败')}"
+    if failed and "--user" in step and not _BUS & os.environ.keys():
+        line += "; " + say(
+            "this shell has no session of its user (su and sudo make none): sign in as that user, "
+            "or, as root: gemgate service install --system",
+            "当前 shell 没有该用户的登录会话（su 与 sudo 不会创建）：请以该用户登录，"
+            "或以 root 运行：gemgate service install --system",
+        )
     if failed and must:
         fail(line)
     if failed:

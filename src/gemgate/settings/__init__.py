@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from pydantic_settings import (
     EnvSettingsSource,
     NoDecode,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 from sqlalchemy.engine import URL
 
@@ -33,28 +31,11 @@ from gemgate.errors import GatewayError
 from gemgate.policy.alert_address import parse_channels
 from gemgate.ports.alerts import ChannelKind
 from gemgate.settings.api_keys import ApiKey, parse_api_keys
+from gemgate.settings.files import check_env, toml_values
+from gemgate.settings.folders import SettingsError as SettingsError
+from gemgate.settings.folders import data_home
 
 CONFIG_FILE = "gemgate.toml"
-
-
-class SettingsError(ValueError):
-    """A setting that stops the start; the text is the one clear line."""
-
-
-def data_home() -> Path:
-    """The platform's folder for user data."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "gemgate"
-    base = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")
-    return Path(base) / "gemgate" if base else Path.home() / ".local" / "share" / "gemgate"
-
-
-def config_home() -> Path:
-    """The platform's folder for user configuration: the key file lives here, apart from the data."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Preferences" / "gemgate"
-    base = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
-    return Path(base) / "gemgate" if base else Path.home() / ".config" / "gemgate"
 
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -418,12 +399,14 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
     origins = dict.fromkeys(Settings.model_fields, "default")
     try:
         layers: list[tuple[str, dict[str, Any]]] = [
-            (str(file), TomlConfigSettingsSource(Settings, file)() if file.is_file() else {}),
-            (".env", DotEnvSettingsSource(Settings, env_file=Path(".env"), env_ignore_empty=True)()),
+            (str(file), toml_values(file) if file.exists() else {}),
+            (".env", _dotenv(Path(".env"))),
             ("environment", EnvSettingsSource(Settings, env_ignore_empty=True)()),
             ("option", {key: value for key, value in (options or {}).items() if value is not None}),
         ]
-    except (ValueError, OSError) as error:
+    except SettingsError:
+        raise
+    except ValueError as error:
         raise SettingsError(f"settings cannot be read: {error}") from None
     for origin, layer in layers:
         known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
@@ -433,16 +416,32 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
             raise SettingsError(f"{file}: there is no setting {unknown[0]}; `gemgate settings` lists them all")
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
+    return Loaded(_validated(values, origins), origins, tuple(gone))
+
+
+def _dotenv(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    check_env(file)
+    return DotEnvSettingsSource(Settings, env_file=file, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
+
+
+def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     try:
-        return Loaded(_Explicit(**values), origins, tuple(gone))
+        return _Explicit(**values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else ""
         reason = first["msg"].removeprefix("Value error, ")
-        origin = f" (from {origins[name.lower()]})" if name else ""
+        origin = f" (from {origins[name.lower()]})" if name.lower() in origins else ""
         raise SettingsError(f"{name}{origin}: {reason}" if name else reason) from None
     except GatewayError as error:
         raise SettingsError(str(error)) from None
+
+
+def check(name: str, value: object) -> None:
+    """Whether a setting may have a value, whatever else is set. SettingsError with one clear line."""
+    _validated({name: value}, {})
 
 
 GONE = {"prompt_max_chars": "PROMPT_MAX_BYTES (UTF-8 bytes; a Chinese character has three)"}

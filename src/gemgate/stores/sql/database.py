@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.util import await_only
 
-from gemgate.errors import Conflict, GatewayError, StorageDown, system_words
+from gemgate.errors import Conflict, GatewayError, LocalText, StorageDown, system_words
 from gemgate.stores.instance_lock import descriptor_of
 from gemgate.stores.sql import migrate
 from gemgate.stores.sql.disconnects import Ending
@@ -150,7 +150,7 @@ class Database:
                 async for notification in connection.notifies():
                     yield notification.payload
         except (psycopg.Error, OSError) as error:
-            raise _away(type(error).__name__) from error
+            raise _away(_cause(type(error).__name__)) from error
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -312,20 +312,35 @@ async def _gateway_errors(seconds: float | None = TRANSACTION_SECONDS) -> AsyncI
         ended = getattr(error.orig, "sqlstate", "") == _ENDED_IDLE
         if not (ended or isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError):
             raise
-        cause = getattr(error.orig, "sqlite_errorname", "") or type(error.orig).__name__
-        raise _away(cause) from error
+        name = getattr(error.orig, "sqlite_errorname", "") or type(error.orig).__name__
+        raise _away(_cause(name)) from error
     except PoolTimeout as error:
-        raise _away("all connections are taken") from error
+        raise _away(LocalText("all connections are taken", "连接已全部占用")) from error
     except TimeoutError as error:
         if not bound.expired():
             raise
-        raise _away("no answer in time") from error
+        raise _away(LocalText("no answer in time", "未及时响应")) from error
 
 
-def _away(cause: str) -> StorageDown:
+_CAUSES = {
+    "SQLITE_FULL": LocalText("the disk is full", "磁盘已满"),
+    "SQLITE_READONLY": LocalText("it cannot be written", "不可写入"),
+    "SQLITE_BUSY": LocalText("another program holds it", "被其他程序占用"),
+    "SQLITE_IOERR": LocalText("the disk fails", "磁盘读写失败"),
+    "SQLITE_CORRUPT": LocalText("it is damaged", "已损坏"),
+}
+"""What SQLite's commonest errors mean; their names may go on, as in SQLITE_IOERR_WRITE."""
+
+
+def _cause(name: str) -> LocalText:
+    words = _CAUSES.get("_".join(name.split("_")[:2]))
+    return LocalText(f"{words.en}, {name}", f"{words.zh}，{name}") if words else LocalText(name, name)
+
+
+def _away(cause: LocalText) -> StorageDown:
     return StorageDown(
-        f"The database is away ({cause}); check DATABASE_URL and the disk, or wait until it is back",
-        f"数据库不可用（{cause}），请检查 DATABASE_URL 和磁盘，或等待其恢复",
+        f"The database is away ({cause.en}); check DATABASE_URL and the disk, or wait until it is back",
+        f"数据库不可用（{cause.zh}），请检查 DATABASE_URL 和磁盘，或等待其恢复",
         code="database_unavailable",
         retry_after=5.0,
     )

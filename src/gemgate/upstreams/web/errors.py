@@ -46,19 +46,21 @@ FAILURES = (
 """Everything the library is known to raise; the last four when an answer has a shape it does not expect."""
 
 _STATUS = re.compile(r"[Ss]tatus(?: code)?:? (\d{3})")
-_NOT_THERE = frozenset(
-    {
-        CurlECode.COULDNT_RESOLVE_PROXY,
-        CurlECode.COULDNT_RESOLVE_HOST,
-        CurlECode.COULDNT_CONNECT,
-        CurlECode.SSL_CONNECT_ERROR,
-        CurlECode.PEER_FAILED_VERIFICATION,
-        CurlECode.PROXY,
-        CurlECode.SSL_CACERT_BADFILE,
-        CurlECode.SSL_CERTPROBLEM,
-        CurlECode.SSL_CIPHER,
-    }
-)
+_NO_TLS = LocalText("no TLS", "TLS 握手失败")
+_NOT_THERE: dict[int, LocalText] = {
+    CurlECode.COULDNT_RESOLVE_PROXY: LocalText("the name of the proxy is unknown: DNS", "代理的主机名无法解析：DNS"),
+    CurlECode.COULDNT_RESOLVE_HOST: LocalText(
+        "its name is unknown: no network, or DNS", "域名无法解析：没有网络或 DNS 故障"
+    ),
+    CurlECode.COULDNT_CONNECT: LocalText("no connection to it, or to the proxy", "无法建立到它或代理的连接"),
+    CurlECode.SSL_CONNECT_ERROR: _NO_TLS,
+    CurlECode.PEER_FAILED_VERIFICATION: LocalText("its certificate is not trusted", "证书不受信任"),
+    CurlECode.PROXY: LocalText("the proxy refused", "代理拒绝了请求"),
+    CurlECode.SSL_CACERT_BADFILE: LocalText("the CA file cannot be read", "无法读取 CA 证书文件"),
+    CurlECode.SSL_CERTPROBLEM: _NO_TLS,
+    CurlECode.SSL_CIPHER: _NO_TLS,
+}
+"""What keeps a call from leaving, in words."""
 
 
 def signed_out(why: str | LocalText, generated: Generated = "no") -> SignedOut:
@@ -299,10 +301,11 @@ def of_exception(error: Exception, *, sent: bool) -> GatewayError:
             return spent(LocalText("code 1037", "代码 1037"))
         case HTTPError() if error.response is not None:
             return of_status(error.response.status_code, generated_if_unsure=unsure)
-        case RequestException() if error.code in _NOT_THERE and not sent:
+        case RequestException() if (why := _NOT_THERE.get(error.code)) and not sent:
+            number = int(error.code)
             return Unreachable(
-                f"Google cannot be reached (curl {int(error.code)}); check the network, the proxy and its CA file",
-                f"无法连接 Google（curl {int(error.code)}），请检查网络、代理及其 CA 证书",
+                f"Google cannot be reached ({why.en}; curl {number}); check the network, the proxy and its CA file",
+                f"无法连接 Google（{why.zh}；curl {number}），请检查网络、代理及其 CA 证书",
                 code="unreachable",
             )
         case RequestException() if error.code == CurlECode.OPERATION_TIMEDOUT:

@@ -1,0 +1,58 @@
+"""Files of settings as people save them: with a mark of Windows, half edited, in another encoding, or not readable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gemgate import settings
+from gemgate.settings import SettingsError
+
+TOML, ENV = "gemgate.toml", ".env"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("PORT", "API_KEY", "HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("text", ["port = 8111\n", "port = 8111\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_what_an_editor_of_windows_saves_is_read(text: str, mark: bytes) -> None:
+    Path(TOML).write_bytes(mark + text.encode())
+    assert settings.load().settings.port == 8111
+    Path(TOML).unlink()
+    Path(ENV).write_bytes(mark + text.upper().replace(" ", "").encode())
+    assert settings.load().settings.port == 8111
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        (TOML, b"port = = 3\n", "line 1"),
+        (TOML, b"port = 3\n# \xc4\xe3\n", "save it as UTF-8"),
+        (TOML, "port = 3\n".encode("utf-16"), "save it as UTF-8"),
+        (ENV, "PORT=3\n".encode("utf-16"), "save it as UTF-8"),
+        (ENV, b"PORT=3\nAPI_KEY='secret-not-closed\nHOST=127.0.0.1\n", "line 2"),
+        (ENV, b"PORT=3\nAPI_KEY: secret-of-yaml\n", "line 2"),
+    ],
+)
+def test_what_cannot_be_read_stops_the_start_and_names_the_file(file: str, content: bytes, said: str) -> None:
+    """A key of `.env` that was passed over would leave the gateway open."""
+    Path(file).write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    assert said in str(caught.value)
+    assert f"{file}: " in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_folder_of_that_name() -> None:
+    Path(ENV).mkdir()  # a virtual environment, as many call it
+    assert settings.load().settings.port == 8100
+    Path(TOML).mkdir()
+    with pytest.raises(SettingsError, match=TOML):
+        settings.load()
