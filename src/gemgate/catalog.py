@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from gemgate.accounts import GEM, AccountModel, Capability, Gem
-from gemgate.errors import ModelNotFound, said
+from gemgate.errors import BadValue, ModelNotFound, said
 
 Kind = Literal["text", "image", "video", "music", "research"]
 """What a model brings."""
@@ -217,12 +217,12 @@ NO_ALIASES = Aliases()
 
 
 def parse_aliases(text: str) -> tuple[tuple[str, str], ...]:
-    """`gpt-*=gemini-3-flash-preview,o3=gemini-3.0-pro` as pairs; ValueError for anything else."""
+    """`gpt-*=gemini-3-flash-preview,o3=gemini-3.0-pro` as pairs; BadValue for anything else."""
     pairs: list[tuple[str, str]] = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         pattern, sign, model = (piece.strip() for piece in entry.partition("="))
         if not (sign and pattern and model) or "*" in model:
-            raise ValueError(f"{entry!r} is not PATTERN=MODEL")
+            raise BadValue(f"{entry!r} is not PATTERN=MODEL", f"{entry!r} 不是 模式=模型")
         pairs.append((pattern, model))
     return tuple(pairs)
 

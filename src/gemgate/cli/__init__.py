@@ -153,10 +153,14 @@ TyperGroup.format_help = _told(TyperGroup.format_help)  # type: ignore[method-as
 
 @contextmanager
 def _misuse() -> Iterator[None]:
-    """What is wrong with the words that were typed is told in the terminal's language."""
+    """What is wrong with the words that were typed is told in our words, and in the terminal's language."""
     try:
         yield
     except typer.TyperException as error:
+        if (found := getattr(error.__cause__, "errors", None)) is not None:  # pydantic's, in its words
+            from gemgate.validation import problem
+
+            error.message = problem(found()[0]).for_(language())
         if language() == "zh" and hasattr(error, "format_message"):
             from gemgate.cli.chinese_help import misuse_in_chinese
 

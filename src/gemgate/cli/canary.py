@@ -16,8 +16,8 @@ from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import sqlite_path
 from gemgate.cli.doctor import stored_accounts
-from gemgate.cli.terminal import ConfigOption, JsonOption, fail, load_settings, out, run, say
-from gemgate.errors import GatewayError
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, load_settings, out, run, say
+from gemgate.errors import GatewayError, SettingsError
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.record import InMemoryRecord
 from gemgate.pool.status import Egress
@@ -52,8 +52,8 @@ def canary(
     settings = load_settings(config=config).settings
     try:
         believed = facts.load(settings.wire_facts)
-    except facts.BadFacts as error:
-        fail(str(error))
+    except SettingsError as error:
+        fail(error.text(language()), 2)
     watch = run(_watched(settings, believed, account, speak=not quiet, rotate=rotate, picture=picture))
     findings = probes.judge(believed.canary, watch.seen)
     summary = _report(findings, believed, watch)

@@ -27,7 +27,8 @@ from gemgate.pool.status import Egress
 from gemgate.ports.accounts import AccountSetup, StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.upstream import Upstream
-from gemgate.settings import Settings, outdated, shown
+from gemgate.settings import Settings, shown
+from gemgate.settings.outdated import outdated
 from gemgate.settings.sections import about, in_sections
 from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.stores.sql.database import unopened
@@ -120,7 +121,7 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 async def _all(settings: Settings) -> list[Finding]:
     findings = [_versions(), _disk(settings.data_dir), _clock(settings.data_dir), _listening(settings)]
-    findings += [Finding("settings", "warn", sentence) for sentence in outdated()]
+    findings += [Finding("settings", "warn", sentence.for_(language())) for sentence in outdated()]
     findings += await storage(settings)
     findings += [finding async for finding in _accounts(settings)]
     return findings

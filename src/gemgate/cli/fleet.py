@@ -14,7 +14,19 @@ from rich.table import Table
 from gemgate.assembly import fleet
 from gemgate.assembly.node import open_service
 from gemgate.cli.serve import listening, run_server
-from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, err, load_settings, marked, out, run, say
+from gemgate.cli.terminal import (
+    ConfigOption,
+    FleetOption,
+    JsonOption,
+    err,
+    language,
+    load_settings,
+    marked,
+    out,
+    run,
+    say,
+)
+from gemgate.errors import LocalText
 from gemgate.fleet.registry import DEAD_AFTER, answers_probe
 from gemgate.nodes import Node
 from gemgate.ports.nodes import NodeRegistry
@@ -72,9 +84,9 @@ async def _gateway(settings: Settings, origins: Mapping[str, str]) -> None:
             await run_server(sock, create_front_app(bound, edge), bound)
 
 
-def _warn(missing: list[str]) -> None:
+def _warn(missing: list[LocalText]) -> None:
     for line in missing:
-        told = marked(say("[yellow]not shared:[/yellow] {}", "[yellow]未共享：[/yellow]{}"), line)
+        told = marked(say("[yellow]not shared:[/yellow] {}", "[yellow]未共享：[/yellow]{}"), line.for_(language()))
         err.print(told, highlight=False, soft_wrap=True)
 
 

@@ -16,10 +16,12 @@ from typing import Annotated
 
 import typer
 
-from gemgate import settings
 from gemgate.cli import service_files
 from gemgate.cli.service_files import Keeper, Plan, Step
-from gemgate.cli.terminal import err, fail, out, reason, say
+from gemgate.cli.terminal import err, fail, language, out, reason, say
+from gemgate.errors import SettingsError
+from gemgate.settings import CONFIG_FILE, data_home
+from gemgate.settings.loading import load
 from gemgate.stores.drafts import drafted
 
 STEP_SECONDS = 120
@@ -44,7 +46,7 @@ app = typer.Typer(
 def install(
     system: SystemOption = False,
     show: PrintOption = False,
-    config: ConfigOption = Path(settings.CONFIG_FILE),
+    config: ConfigOption = Path(CONFIG_FILE),
 ) -> None:
     """Keep `gemgate serve` running with a settings file, from now on and after each start of the machine.
 
@@ -85,7 +87,7 @@ def install(
 @app.command()
 def uninstall(system: SystemOption = False, show: PrintOption = False) -> None:
     """End it and take its file away. Settings, state and keys stay."""
-    plan = _plan(Path(settings.CONFIG_FILE), system=system)
+    plan = _plan(Path(CONFIG_FILE), system=system)
     steps = service_files.uninstall_steps(plan)
     if show:
         for step in (*steps, ("rm", str(plan.file))):
@@ -110,14 +112,14 @@ def uninstall(system: SystemOption = False, show: PrintOption = False) -> None:
 @app.command()
 def restart(system: SystemOption = False) -> None:
     """Start it anew: after an update of gemgate, or a change of its settings. Calls that run have 30 s to end."""
-    for step in service_files.restart_steps(_plan(Path(settings.CONFIG_FILE), system=system)):
+    for step in service_files.restart_steps(_plan(Path(CONFIG_FILE), system=system)):
         _run(step)
 
 
 @app.command()
 def status(system: SystemOption = False) -> None:
     """How it is, in the words of the system."""
-    _replace_by(service_files.status_step(_plan(Path(settings.CONFIG_FILE), system=system)))
+    _replace_by(service_files.status_step(_plan(Path(CONFIG_FILE), system=system)))
 
 
 @app.command()
@@ -127,7 +129,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="And those that come.")] = False,
 ) -> None:
     """What it said."""
-    _replace_by(service_files.log_step(_plan(Path(settings.CONFIG_FILE), system=system), lines=lines, follow=follow))
+    _replace_by(service_files.log_step(_plan(Path(CONFIG_FILE), system=system), lines=lines, follow=follow))
 
 
 def _keeper(*, system: bool) -> Keeper:
@@ -147,7 +149,7 @@ def _keeper(*, system: bool) -> Keeper:
 
 
 def _plan(config: Path, *, system: bool) -> Plan:
-    log = settings.data_home() / "gemgate.log"
+    log = data_home() / "gemgate.log"
     user = os.environ.get("SUDO_USER") if system else ""
     return Plan(
         _keeper(system=system),
@@ -186,9 +188,9 @@ def _check(plan: Plan, config: Path) -> None:
     if not config.expanduser().is_file():
         fail(say(f"there is no {config}; `gemgate init` writes one", f"没有 {config}；请先运行 `gemgate init`"), 2)
     try:
-        settings.load(config=config.expanduser())
-    except settings.SettingsError as error:
-        fail(str(error), 2)
+        load(config=config.expanduser())
+    except SettingsError as error:
+        fail(error.text(language()), 2)
     if passes_away(Path(plan.program[0])):
         fail(
             say(

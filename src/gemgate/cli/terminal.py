@@ -16,10 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from gemgate import settings, telemetry
+from gemgate import telemetry
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
-from gemgate.errors import GatewayError, system_words
-from gemgate.settings import Loaded
+from gemgate.errors import GatewayError, SettingsError, system_words
+from gemgate.settings.loading import Loaded, load
 from gemgate.upstreams.web.logs import bridge
 
 T = TypeVar("T")
@@ -125,11 +125,11 @@ def load_settings(
     quiet: of a command that says itself what goes wrong; its log is shown when LOG_LEVEL or DEBUG asks for one.
     """
     try:
-        loaded = settings.load(options, config=config)
-    except settings.SettingsError as error:
-        fail(str(error), 2)
+        loaded = load(options, config=config)
+    except SettingsError as error:
+        fail(error.text(language()), 2)
     for sentence in loaded.gone:
-        err.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
+        err.print(marked("[yellow]{}[/yellow]", sentence.for_(language())), highlight=False, soft_wrap=True)
     level = "debug" if loaded.settings.debug else loaded.settings.log_level
     if quiet and level != "debug" and loaded.origins["log_level"] == "default":
         level = "error"
@@ -154,8 +154,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
             return runner.run(work)
-    except settings.SettingsError as error:
-        fail(str(error), 2)
+    except SettingsError as error:
+        fail(error.text(language()), 2)
     except GatewayError as error:
         fail(error.text(language()))
     except KeyboardInterrupt:
