@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, written_whole
 from gemgate.cli.terminal import err, quoted, say
+from gemgate.cli.words import span
 from gemgate.errors import GatewayError, Unreachable
 
 FETCHES = 4
@@ -126,15 +127,9 @@ def _more(status: dict[str, Any]) -> str:
     if reason := status.get("waiting_for"):
         parts.append(f"[yellow]{quoted(reason)}[/yellow]")
     elif (eta := status.get("eta_seconds")) and (ready := status.get("ready_at")):
-        left = _span(eta)
+        left = span(eta, whole=True)
         parts.append(say(f"about {left} left, ready by {local(ready)}", f"约剩 {left}，预计 {local(ready)} 前完成"))
     return ", ".join(parts)
-
-
-def _span(seconds: int) -> str:
-    if seconds < 90:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 5400 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
 async def _fetcher(

@@ -20,6 +20,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, reason, say
+from gemgate.cli.words import word
 from gemgate.errors import ClientError
 from gemgate.imaging import (
     PROFILES,
@@ -239,7 +240,7 @@ def _with_progress(pairs: Sequence[tuple[Path, Path]], job: _Job, *, quiet: bool
         Progress(*columns, console=err, transient=True, disable=quiet or len(pairs) < 2) as progress,
         ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads,
     ):
-        task = progress.add_task("cleaning", total=len(pairs))
+        task = progress.add_task(say("cleaning", "正在处理"), total=len(pairs))
         for row in threads.map(job, pairs):
             progress.advance(task)
             yield row
@@ -281,7 +282,9 @@ def _tell_rows(rows: Sequence[Row], skipped: Sequence[Path]) -> None:
         colour = SAID[row.logo][0]
         head = f" -> {row.output}" if row.output else ""
         tail = "; ".join(filter(None, (row.profile, row.note)))
-        line = marked(f"[{colour}]{{}}[/{colour}] {{}}{{}}{{}}", row.logo, row.file, head, f" ({tail})" if tail else "")
+        line = marked(
+            f"[{colour}]{{}}[/{colour}] {{}}{{}}{{}}", word(row.logo), row.file, head, f" ({tail})" if tail else ""
+        )
         out.print(line, highlight=False, soft_wrap=True)
     counted = Counter(row.logo for row in rows)
     sums = [f"{counted[logo]} {say(*words)}" for logo, (_, *words) in SAID.items() if counted[logo]]

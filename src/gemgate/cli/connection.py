@@ -24,10 +24,10 @@ import uvicorn
 from pydantic import SecretStr
 
 from gemgate.assembly.node import open_service
-from gemgate.cli.account_backend import running
+from gemgate.cli.account_backend import running, unreachable
 from gemgate.cli.serve import listening
 from gemgate.cli.terminal import err, language, load_settings, run, say
-from gemgate.errors import ClientError, GatewayError, LocalText, NoAccount, NotFound, Unreachable, system_words
+from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
@@ -95,10 +95,7 @@ class Connection:
                     raise _said(answer.status, await answer.read(), address)
                 yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            why = _why(error)
-            raise Unreachable(
-                f"{_origin(address)} does not answer: {why.en}", f"{_origin(address)} 没有响应：{why.zh}"
-            ) from None
+            raise unreachable(_origin(address), error) from None
 
     async def lines(
         self, target: str, method: str = "GET", body: Body | None = None, headers: Mapping[str, str] | None = None
@@ -126,12 +123,6 @@ class Connection:
             if sha256 and digest.hexdigest() != sha256:
                 raise Unreachable("The file came damaged; fetch it again", "文件下载不完整，请重新获取")
         return size
-
-
-def _why(error: Exception) -> LocalText:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return system_words(error.os_error)
-    return system_words(error) if str(error) else LocalText("no answer in time", "未及时响应")
 
 
 @asynccontextmanager
@@ -252,10 +243,16 @@ def _said(status: int, body: bytes, address: str) -> GatewayError:
         told = orjson.loads(body)
         detail = told.get("detail") or told["error"]["message"]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return _no_gateway(_origin(address)) if status == 404 else Unreachable(f"{address} answered {status}", "")
-    hint = ". Give the key of that gateway with --key" if status == 401 else ""
+        return (
+            _no_gateway(_origin(address))
+            if status == 404
+            else Unreachable(f"{address} answered {status}", f"{address} 返回 {status}")
+        )
+    hint = hint_zh = ""
+    if status == 401:
+        hint, hint_zh = ". Give the key of that gateway with --key", "。请用 --key 提供该网关的密钥"
     kind: type[GatewayError] = NotFound if status == 404 else ClientError if status < 500 else Unreachable
-    return kind(f"{detail}{hint}", str(detail))
+    return kind(f"{detail}{hint}", f"{detail}{hint_zh}")
 
 
 def _no_gateway(url: str) -> ClientError:

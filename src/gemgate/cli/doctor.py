@@ -28,6 +28,7 @@ from gemgate.ports.accounts import AccountSetup, StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.upstream import Upstream
 from gemgate.settings import Settings, shown
+from gemgate.settings.loading import origin_of
 from gemgate.settings.outdated import outdated
 from gemgate.settings.sections import about, in_sections
 from gemgate.stores.blobs import ObjectBlobStore
@@ -37,7 +38,17 @@ from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.version import __version__
 
 Verdict = Literal["ok", "warn", "fail"]
-_MARK = {"ok": "[green]ok[/green]  ", "warn": "[yellow]warn[/yellow]", "fail": "[red]fail[/red]"}
+_MARK = {
+    "ok": ("[green]ok[/green]  ", "[green]正常[/green]"),
+    "warn": ("[yellow]warn[/yellow]", "[yellow]注意[/yellow]"),
+    "fail": ("[red]fail[/red]", "[red]失败[/red]"),
+}
+_CHECKS = {
+    "version": "版本", "disk": "磁盘", "clock": "时钟", "access": "访问", "settings": "设置", "storage": "存储",
+    "database": "数据库", "account": "账号", "cookies": "Cookie", "source": "Cookie 来源",
+    "stored cookies": "已存储的 Cookie", "sign-in": "登录", "session": "会话",
+}  # fmt: skip
+"""What is checked, as it is called in Chinese."""
 LOW_DISK = 500_000_000
 
 
@@ -49,6 +60,13 @@ class Finding:
     verdict: Verdict
     found: str
     advice: str = ""
+
+    @property
+    def named(self) -> str:
+        """What is checked, for people: "sign-in of alice"."""
+        what, _, name = self.check.partition(" of ") if " of " in self.check else self.check.partition(" ")
+        chinese = _CHECKS.get(what, what)
+        return say(self.check, f"{name} 的{chinese}" if " of " in self.check else f"{chinese} {name}".strip())
 
 
 def show_settings(
@@ -77,7 +95,8 @@ def show_settings(
         for name in mine:
             row = rows[name]
             style = "dim" if row["from"] == "default" else "bold"
-            line = marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {row['value'] or '-':44}", row["from"])
+            origin = origin_of(row["from"]).for_(language()).strip()
+            line = marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {row['value'] or '-':44}", origin)
             out.print(line, highlight=False, soft_wrap=True)
 
 
@@ -109,7 +128,7 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     else:
         for finding in findings:
             out.print(
-                marked(_MARK[finding.verdict] + " {}: {}", finding.check, finding.found),
+                marked(say(*_MARK[finding.verdict]) + say(" {}: {}", " {}：{}"), finding.named, finding.found),
                 highlight=False,
                 soft_wrap=True,
             )

@@ -28,6 +28,7 @@ from gemgate.cli.terminal import (
     run,
     say,
 )
+from gemgate.cli.words import word
 from gemgate.dialects.image_options import model_for
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import ClientError, GatewayError
@@ -225,10 +226,10 @@ def _show(results: Sequence[Result]) -> None:
             continue
         out.print(str(path), highlight=False, soft_wrap=True)
         facts = (
-            f"{result.size} px",
+            say(f"{result.size} px", f"{result.size} 像素"),
             f"{result.nbytes / 1000:.0f} kB",
-            result.source,
-            f"logo {result.logo}",
+            word(result.source),
+            say(f"logo {result.logo}", f"标志：{word(result.logo)}"),
             result.note,
         )
-        out.print(f"  {', '.join(filter(None, facts))}", style="dim", highlight=False, soft_wrap=True)
+        out.print(f"  {say(', ', '，').join(filter(None, facts))}", style="dim", highlight=False, soft_wrap=True)

@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.jobs import PATIENCE
 from gemgate.cli.terminal import ConfigOption, JsonOption, amount, err, fail, language, out, reason, say
+from gemgate.cli.words import word
 from gemgate.errors import GatewayError, Unreachable
 from gemgate.imaging import measure
 
@@ -129,7 +130,7 @@ def _told(made: dict[str, Any], written: Path | None, facts: str, *, as_json: bo
     elif written is not None:
         out.print(f"{written}: {facts}", highlight=False, soft_wrap=True)
     if written is None:
-        fail(f"{made['id']}: {(made.get('error') or {}).get('message', made['status'])}")
+        fail(f"{made['id']}: {(made.get('error') or {}).get('message') or word(made['status'])}")
 
 
 def _data_url(path: Path) -> str:

@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.jobs import PATIENCE
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out, say
+from gemgate.cli.words import word
 from gemgate.errors import Unreachable
 
 AGENT = "deep-research-gemgate"
@@ -62,7 +63,7 @@ def research(
     text = _text(done)
     if done["status"] != "completed":
         errors: list[dict[str, Any]] = done.get("errors") or [{}]
-        fail(f"{done['id']}: {errors[0].get('message', done['status'])}")
+        fail(f"{done['id']}: {errors[0].get('message') or word(done['status'])}")
     if done.pop("left", False):  # the plan was shown, and is no report
         output = None
         if not as_json:
