@@ -20,8 +20,9 @@ from gemgate.assembly.node import local_url, open_service
 from gemgate.assembly.service import Service
 from gemgate.assembly.storage import holder_of, key_file, open_storage, sqlite_path, vault_of
 from gemgate.caller import Caller
+from gemgate.cli.address import address_of, unreachable
 from gemgate.cli.terminal import say
-from gemgate.errors import Conflict, Forbidden, GatewayError, Generated, LocalText, NotFound, Unreachable, system_words
+from gemgate.errors import Conflict, Forbidden, GatewayError, LocalText, NotFound
 from gemgate.ports.accounts import AccountSetup, AccountStore, StoredAccount
 from gemgate.settings import Settings
 from gemgate.stores.sql.accounts import SqlAccountStore
@@ -91,7 +92,7 @@ class AccountBackend(Protocol):
 @asynccontextmanager
 async def opened(settings: Settings, url: str | None, node: str | None, language: str) -> AsyncIterator[AccountBackend]:
     """The desk for these settings. url: the gateway to ask, else it is looked for; node: which one of a fleet."""
-    found = url or await running(settings)
+    found = address_of(url) if url else await running(settings)
     if found is not None:
         key = settings.admin_key.get_secret_value() if settings.admin_key else ""
         headers = {"accept-language": language, **({"authorization": f"Bearer {key}"} if key else {})}
@@ -208,15 +209,6 @@ class _Online:
                 raise _refusal(answer.status, body if isinstance(body, dict) else {}, self._base)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(self._base.rstrip("/"), error, generated="maybe") from None
-
-
-def unreachable(address: str, error: Exception, *, generated: Generated = "no") -> Unreachable:
-    """That a gateway does not answer, and why."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        why = system_words(error.os_error)
-    else:
-        why = system_words(error) if str(error) else LocalText("no answer in time", "未及时响应")
-    return Unreachable(f"{address} does not answer: {why.en}", f"{address} 没有响应：{why.zh}", generated=generated)
 
 
 def _path(name: str) -> str:

@@ -5,7 +5,6 @@ from the command line, which every program on the machine can read.
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +28,19 @@ from gemgate.cli.account_desk import (
     say_where,
 )
 from gemgate.cli.lives import app as lab
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run, say
+from gemgate.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    confirmed,
+    err,
+    fail,
+    language,
+    load_settings,
+    marked,
+    out,
+    run,
+    say,
+)
 from gemgate.cli.words import span, word
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports.accounts import AccountSetup
@@ -330,9 +341,7 @@ async def remove(
 ) -> None:
     """Forget an account with its cookies. Calls under way end as they do."""
     if not yes:
-        if not sys.stdin.isatty():
-            fail(say("say --yes to remove an account without being asked", "不询问即删除账号请加 --yes"), 2)
-        typer.confirm(say(f"Forget the account {name} and its cookies?", f"删除账号 {name} 及其 Cookie？"), abort=True)
+        confirmed(say(f"Forget the account {name} and its cookies?", f"删除账号 {name} 及其 Cookie？"))
     say_where(backend)
     await backend.remove(name)
     out.print(say(f"{name} is forgotten", f"已删除 {name}"), highlight=False)
@@ -347,7 +356,7 @@ def rekey(config: ConfigOption = None) -> None:
     result = run(rekeyed(load_settings(config=config).settings))
     done = say(
         f"sealed anew with {result.key.en}: {result.changed} secret(s)",
-        f"已用{result.key.zh}重新加密 {result.changed} 项",
+        f"已用 {result.key.zh}重新加密 {result.changed} 项",
     )
     out.print(done, highlight=False, soft_wrap=True)
     if names := ", ".join(result.locked):

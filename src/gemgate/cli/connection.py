@@ -24,7 +24,8 @@ import uvicorn
 from pydantic import SecretStr
 
 from gemgate.assembly.node import open_service
-from gemgate.cli.account_backend import running, unreachable
+from gemgate.cli.account_backend import running
+from gemgate.cli.address import address_of, unreachable
 from gemgate.cli.serve import listening
 from gemgate.cli.terminal import err, language, load_settings, run, say
 from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
@@ -137,7 +138,7 @@ async def connected(
     known = _key_of(settings, admin=admin)
     async with aiohttp.ClientSession(timeout=SECONDS, headers={"accept-language": language()}) as http:
         if url:
-            yield Connection(http, _address_of(url), key or (known if admin else ""))
+            yield Connection(http, address_of(url), key or (known if admin else ""))
         elif found := await running(settings):
             yield Connection(http, found, key or known)
         else:
@@ -217,19 +218,6 @@ def _key_of(settings: Settings, *, admin: bool) -> str:
     if admin and settings.admin_key is not None:
         return settings.admin_key.get_secret_value()
     return settings.api_keys[0].secret if settings.api_keys else ""
-
-
-def _address_of(url: str) -> str:
-    """What was typed as a gateway's address, without `/v1`; ClientError for what is none."""
-    url = url.rstrip("/").removesuffix("/v1")
-    try:
-        if urlsplit(url).scheme not in ("http", "https"):
-            url = "http://" + url
-        if urlsplit(url).hostname:
-            return url
-    except ValueError:
-        pass
-    raise ClientError(f"{url} is no address of a gateway", f"{url} 不是网关地址", param="url")
 
 
 def _origin(address: str) -> str:

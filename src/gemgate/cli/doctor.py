@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from pydantic import SecretStr
 
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
@@ -27,7 +28,7 @@ from gemgate.pool.status import Egress
 from gemgate.ports.accounts import AccountSetup, StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.upstream import Upstream
-from gemgate.settings import Settings, shown
+from gemgate.settings import SECRET_MARK, Settings, shown
 from gemgate.settings.loading import origin_of
 from gemgate.settings.outdated import outdated
 from gemgate.settings.sections import about, in_sections
@@ -45,7 +46,7 @@ _MARK = {
 }
 _CHECKS = {
     "version": "版本", "disk": "磁盘", "clock": "时钟", "access": "访问", "settings": "设置", "storage": "存储",
-    "database": "数据库", "account": "账号", "cookies": "Cookie", "source": "Cookie 来源",
+    "database": "数据库", "account": "账号", "cookies": " Cookie", "source": " Cookie 来源",
     "stored cookies": "已存储的 Cookie", "sign-in": "登录", "session": "会话",
 }  # fmt: skip
 """What is checked, as it is called in Chinese."""
@@ -96,7 +97,9 @@ def show_settings(
             row = rows[name]
             style = "dim" if row["from"] == "default" else "bold"
             origin = origin_of(row["from"]).for_(language()).strip()
-            line = marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {row['value'] or '-':44}", origin)
+            secret = isinstance(getattr(settings, name.lower()), SecretStr)
+            value = say(SECRET_MARK, "已设置") if secret else row["value"] or "-"
+            line = marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {value:44}", origin)
             out.print(line, highlight=False, soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.chat import CALLER, signed_in
 from gemgate.cli.connection import KeyOption, UrlOption
@@ -24,6 +24,7 @@ from gemgate.cli.terminal import (
     load_settings,
     marked,
     out,
+    progress,
     reason,
     run,
     say,
@@ -182,16 +183,16 @@ async def _made(settings: Settings, wanted: ImageRequest, folder: Path, *, quiet
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
-        bar = progress.add_task(say("signing in", "正在登录"), total=wanted.n)
+    with progress(*columns, quiet=quiet) as shown:
+        bar = shown.add_task(say("signing in", "正在登录"), total=wanted.n)
         async with signed_in(settings) as service:
-            progress.update(bar, description=say("painting", "正在生成"))
+            shown.update(bar, description=say("painting", "正在生成"))
             admission = await service.gateway.admit_images(wanted.model, CALLER)
             results: list[Result] = []
 
             def done(result: GeneratedImage | GatewayError) -> None:
                 results.append((_written(folder, result) if isinstance(result, GeneratedImage) else None, result))
-                progress.advance(bar)
+                shown.advance(bar)
 
             await service.gateway.generate_images(wanted, admission, done=done)
     return results

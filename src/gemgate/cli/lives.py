@@ -148,7 +148,7 @@ def _show(facts: Facts, picture: Path | None, *, as_json: bool) -> None:
     table = Table(*heads.split(","))
     for arm in facts["arms"]:
         median, low, high = (span(arm[key]) for key in ("median", "median_low", "median_high"))
-        interval = say(f"{median} ({low} to {high})", f"{median}（{low} 至 {high}）")
+        interval = say(f"{median} ({low} to {high})", f"{median}（{low} 至 {high}）") if arm["median"] else "-"
         ends = say(", ", "，").join(f"{one['title']} {one['deaths']}" for one in arm["ended_by"]) or "-"
         counts = [str(arm[key]) for key in ("n", "deaths", "alive", "replaced")]
         table.add_row(arm["name"], *counts, interval, ends)

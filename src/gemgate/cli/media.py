@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.jobs import PATIENCE
-from gemgate.cli.terminal import ConfigOption, JsonOption, amount, err, fail, language, out, reason, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, amount, fail, language, out, progress, reason, say
 from gemgate.cli.words import word
 from gemgate.errors import GatewayError, Unreachable
 from gemgate.imaging import measure
@@ -146,12 +146,12 @@ def _data_url(path: Path) -> str:
 async def _ended(gateway: Connection, route: str, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """It as it ended; a gateway that goes away for a moment is waited for."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
-        bar = progress.add_task("", total=None)
+    with progress(*columns, quiet=quiet) as shown:
+        bar = shown.add_task("", total=None)
         away = 0.0
         while made["status"] in ("queued", "in_progress"):
             words = say(made["status"].replace("_", " "), "排队中" if made["status"] == "queued" else "生成中")
-            progress.update(bar, description=f"{made['id']} {words}")
+            shown.update(bar, description=f"{made['id']} {words}")
             await asyncio.sleep(EVERY)
             try:
                 made, away = await gateway.ask("GET", f"{route}/{made['id']}"), 0.0

@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.jobs import PATIENCE
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out, progress, say
 from gemgate.cli.words import word
 from gemgate.errors import Unreachable
 
@@ -106,14 +106,14 @@ async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> d
     """The interaction as it ended, its steps told as they come; a gateway that goes away for a moment is waited for."""
     path = f"{PATH}/{quote(made['id'], safe='')}"
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
-        bar = progress.add_task("", total=None)
+    with progress(*columns, quiet=quiet) as shown:
+        bar = shown.add_task("", total=None)
         away, seen = 0.0, ""
         while made["status"] == "in_progress":
-            progress.update(bar, description=f"{made['id']} {say('researching', '研究中')}")
+            shown.update(bar, description=f"{made['id']} {say('researching', '研究中')}")
             try:
                 if not quiet:
-                    seen = await _followed(gateway, path, seen, progress)
+                    seen = await _followed(gateway, path, seen, shown)
                 else:
                     await asyncio.sleep(EVERY)
                 made, away = await gateway.ask("GET", path), 0.0
@@ -125,7 +125,7 @@ async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> d
     return made
 
 
-async def _followed(gateway: Connection, path: str, seen: str, progress: Progress) -> str:
+async def _followed(gateway: Connection, path: str, seen: str, shown: Progress) -> str:
     """Tell the steps behind the event `seen` as they come; the id of the last event."""
     after = f"&last_event_id={quote(seen, safe='')}" if seen else ""
     async with aclosing(gateway.lines(f"{path}?stream=true{after}")) as lines:
@@ -137,7 +137,7 @@ async def _followed(gateway: Connection, path: str, seen: str, progress: Progres
             delta = event.get("delta") or {}
             if delta.get("type") == "thought_summary":
                 words = delta["content"]["text"].strip("\n")
-                progress.console.print(words, highlight=False, markup=False, soft_wrap=True)
+                shown.console.print(words, highlight=False, markup=False, soft_wrap=True)
     return seen
 
 

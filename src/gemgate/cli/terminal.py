@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import re
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -13,6 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -100,6 +102,18 @@ def fail(message: str, code: int = 1) -> NoReturn:
     """Print one line to stderr and leave."""
     err.print(marked(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), message), highlight=False, soft_wrap=True)
     raise typer.Exit(code)
+
+
+def confirmed(question: str) -> None:
+    """Ask before something is lost; leaves with 2 where nobody can answer, with 1 when the answer is no."""
+    if not sys.stdin.isatty():
+        fail(say("nobody answers here; --yes goes on without being asked", "此处无人回答；加 --yes 则不再询问"), 2)
+    typer.confirm(question, abort=True, err=True)
+
+
+def progress(*columns: ProgressColumn, quiet: bool = False, stays: bool = False) -> Progress:
+    """A bar while something lasts; nothing where stderr is no terminal. stays: its last look is left there."""
+    return Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=not stays)
 
 
 def say(en: str, zh: str) -> str:

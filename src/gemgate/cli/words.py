@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 
+from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS
 from gemgate.cli.terminal import language, say
 
 CHINESE = {
-    # accounts, and what they can
-    "starting": "登录中", "ready": "可用", "busy": "繁忙", "cooling": "冷却中", "needs_login": "需要登录",
-    "blocked": "地址被封锁", "error": "异常",
-    "text": "文本", "pro": "Pro 文本", "image": "图片", "video": "视频", "music": "音乐", "research": "Deep Research",
-    "upload": "上传",
+    **{name: text.zh for words in (STATE_WORDS, CAPABILITY_WORDS) for name, text in words.items()},
     # jobs
     "queued": "排队中", "processing": "处理中", "paused": "已暂停", "completed": "已完成", "failed": "失败",
     "cancelled": "已取消", "expired": "已过期", "finalizing": "收尾中", "cancelling": "取消中", "in_progress": "进行中",
     "images": "图片批次", "chat": "chat 批次", "responses": "responses 批次", "generations": "生图批次",
     "edits": "改图批次", "image_call": "图片调用", "response": "后台 response", "interaction": "后台 interaction",
     "answer": "带幂等键的调用",
+    # columns of usage
+    "day": "日期", "hour": "小时", "key": "密钥", "account": "账号", "model": "模型", "served": "实际模型",
+    "dialect": "协议", "kind": "类型", "outcome": "结果",
     # nodes
     "INIT": "启动中", "HEALTHY": "正常", "BUSY": "繁忙", "429_LIMIT": "达到限额", "ERROR": "异常", "OFFLINE": "离线",
     "dead": "失联",
