@@ -24,7 +24,9 @@ def address_of(url: str) -> str:
 
 def unreachable(address: str, error: Exception, *, generated: Generated = "no") -> Unreachable:
     """That a gateway does not answer, and why."""
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        why = LocalText("no such host (DNS)", "找不到该主机（DNS）")
+    elif isinstance(error, aiohttp.ClientConnectorError):
         why = system_words(error.os_error)
     else:
         why = system_words(error) if str(error) else LocalText("no answer in time", "未及时响应")

@@ -15,8 +15,8 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.jobs import PATIENCE
-from gemgate.cli.terminal import ConfigOption, JsonOption, amount, fail, language, out, progress, reason, say
-from gemgate.cli.words import word
+from gemgate.cli.terminal import ConfigOption, JsonOption, amount, err, fail, language, out, progress, reason, say
+from gemgate.cli.words import span, word
 from gemgate.errors import GatewayError, Unreachable
 from gemgate.imaging import measure
 
@@ -69,7 +69,7 @@ def video(
     made, written = through(work, url, key, config, resident=True)
     facts = ""
     if written is not None:
-        facts = f"{made['size']}, {made['seconds']} s, {made['codec']}, {amount(made['bytes'])}"
+        facts = f"{made['size']}, {span(made['seconds'])}, {made['codec']}, {amount(made['bytes'])}"
     _told(made, written, facts, as_json=as_json)
 
 
@@ -115,7 +115,7 @@ def music(
 
     facts: dict[str, Any] = {}
     made, written = through(work, url, key, config, resident=True)
-    told = f"{facts['seconds']:g} s, {facts['codec']}, {amount(facts['bytes'])}" if facts else ""
+    told = f"{span(facts['seconds'])}, {facts['codec']}, {amount(facts['bytes'])}" if facts else ""
     _told(made, written, told, as_json=as_json)
 
 
@@ -145,13 +145,14 @@ def _data_url(path: Path) -> str:
 
 async def _ended(gateway: Connection, route: str, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """It as it ended; a gateway that goes away for a moment is waited for."""
+    if not (quiet or err.is_terminal):
+        err.print(f"{made['id']} {word(made['status'])}", highlight=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with progress(*columns, quiet=quiet) as shown:
         bar = shown.add_task("", total=None)
         away = 0.0
         while made["status"] in ("queued", "in_progress"):
-            words = say(made["status"].replace("_", " "), "排队中" if made["status"] == "queued" else "生成中")
-            shown.update(bar, description=f"{made['id']} {words}")
+            shown.update(bar, description=f"{made['id']} {word(made['status'])}")
             await asyncio.sleep(EVERY)
             try:
                 made, away = await gateway.ask("GET", f"{route}/{made['id']}"), 0.0

@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.jobs import PATIENCE
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out, progress, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, asked, err, fail, out, progress, say
 from gemgate.cli.words import word
 from gemgate.errors import Unreachable
 
@@ -44,20 +44,20 @@ def research(
         fail(say("the prompt is empty", "提示词为空"), 2)
 
     async def work(gateway: Connection) -> dict[str, Any]:
-        asked, previous = prompt, ""
+        text, previous = prompt, ""
         while plan:
-            planned = await _ended(gateway, await _asked(gateway, asked, previous, plans=True), quiet=as_json)
+            planned = await _ended(gateway, await _asked(gateway, text, previous, plans=True), quiet=as_json)
             if planned["status"] != "completed":
                 return planned
             err.print(_text(planned), highlight=False, markup=False, soft_wrap=True)
             previous = planned["id"]
-            change = await asyncio.to_thread(_wanted)
+            change = await asked(_wanted)
             if change is None:
                 return planned | {"left": True}
             if not change:
                 break
-            asked = change
-        return await _ended(gateway, await _asked(gateway, asked if not previous else "Start", previous), quiet=as_json)
+            text = change
+        return await _ended(gateway, await _asked(gateway, text if not previous else "Start", previous), quiet=as_json)
 
     done = through(work, url, key, config, resident=True)
     text = _text(done)
@@ -105,6 +105,8 @@ async def _asked(gateway: Connection, text: str, previous: str, *, plans: bool =
 async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """The interaction as it ended, its steps told as they come; a gateway that goes away for a moment is waited for."""
     path = f"{PATH}/{quote(made['id'], safe='')}"
+    if not (quiet or err.is_terminal):
+        err.print(f"{made['id']} {say('researching', '研究中')}", highlight=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with progress(*columns, quiet=quiet) as shown:
         bar = shown.add_task("", total=None)

@@ -7,13 +7,17 @@ import contextlib
 import ctypes
 import re
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
@@ -46,18 +50,40 @@ class Terminal(Console):
         return super().render_str(plain(text), **wishes)
 
     def print(self, *objects: Any, **wishes: Any) -> None:
-        """As the library's; tables keep their first column (ids, names) whole, and in a pipe every row on one line."""
+        """As the library's; tables keep their first column (ids, names) whole, and in a pipe every row on one line. One
+        that is too wide for the terminal is told row by row.
+        """
         tables = [one for one in objects if isinstance(one, Table)]
         for table in tables:
             for number, column in enumerate(table.columns):
-                column.no_wrap, column.overflow, column.min_width = number == 0, "fold", len(str(column.header))
+                column.no_wrap, column.overflow, column.min_width = number == 0, "fold", cell_len(str(column.header))
         before = self._width
         if tables and not self.is_terminal:
             self._width = PIPE_WIDTH
         try:
-            super().print(*objects, **wishes)
+            for one in objects if tables else ():
+                if isinstance(one, Table) and self.measure(one).minimum < self._needed(one):
+                    self._print_rows(one)
+                else:
+                    super().print(one, **wishes)
+            if not tables:
+                super().print(*objects, **wishes)
         finally:
             self._width = before
+
+    def _needed(self, table: Table) -> int:
+        """Columns that it takes so that no word of it is broken."""
+        return self.measure(table, options=self.options.update(width=PIPE_WIDTH)).minimum
+
+    def _print_rows(self, table: Table) -> None:
+        """Each row: its name, and below it every fact with its heading."""
+        heads = [str(column.header) for column in table.columns]
+        for name, *facts in zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True):
+            super().print(name, highlight=False, soft_wrap=True)
+            told = [
+                say(f"{head}: {fact}", f"{head}：{fact}") for head, fact in zip(heads[1:], facts, strict=True) if fact
+            ]
+            super().print(Padding("  ".join(told), (0, 0, 0, 2)), highlight=False)
 
 
 out = Terminal()
@@ -109,6 +135,23 @@ def confirmed(question: str) -> None:
     if not sys.stdin.isatty():
         fail(say("nobody answers here; --yes goes on without being asked", "此处无人回答；加 --yes 则不再询问"), 2)
     typer.confirm(question, abort=True, err=True)
+
+
+async def asked(question: Callable[[], T]) -> T:
+    """What a person answers to a question that waits for the keyboard; Ctrl-C does not wait for it."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def ask() -> None:
+        try:
+            tell = partial(answer.set_result, question())
+        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+            tell = partial(answer.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(lambda: None if answer.done() else tell())
+
+    threading.Thread(target=ask, daemon=True).start()
+    return await answer
 
 
 def progress(*columns: ProgressColumn, quiet: bool = False, stays: bool = False) -> Progress:
