@@ -42,13 +42,15 @@ from gemgate.cli.terminal import (
     say,
 )
 from gemgate.cli.words import span, word
-from gemgate.errors import GatewayError, NotFound
+from gemgate.errors import GatewayError, LocalText, NotFound
 from gemgate.ports.accounts import AccountSetup
 
 SIGNING_IN = 60.0
 """Seconds that an account which was just added is watched while it signs in."""
 _GOOD = ("ready", "busy")
-_NONE_ZH = "还没有账号。请用 `gemgate accounts add` 提供 Cookie。"
+_NONE = LocalText(
+    "No account yet. `gemgate accounts add` takes cookies.", "还没有账号。请用 `gemgate accounts add` 提供 Cookie。"
+)
 
 app = typer.Typer(
     name="accounts",
@@ -70,7 +72,7 @@ async def list_accounts(
         return
     say_where(backend)
     if not found:
-        err.print(say("No account yet. `gemgate accounts add` takes cookies.", _NONE_ZH), highlight=False)
+        err.print(_NONE.for_(language()), highlight=False)
         return
     heads = say("account,state,rests,whose,lanes,source,reads,session", "账号,状态,冷却,身份,通道,来源,可读,会话")
     table = Table(*heads.split(","), box=None)
@@ -210,7 +212,7 @@ async def ask_google(
     """Ask Google whether the cookies are good. Leaves with 1 when an account does not answer."""
     names = [name] if name else [facts["name"] for facts in await backend.all()]
     if not names:
-        fail(say("there is no account yet; `gemgate accounts add` takes cookies", _NONE_ZH))
+        fail(_NONE.for_(language()))
     if not as_json:
         say_where(backend)
     bad = 0

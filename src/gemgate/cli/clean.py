@@ -288,7 +288,8 @@ def _tell_rows(rows: Sequence[Row], skipped: Sequence[Path]) -> None:
             head,
             f" ({tail})" if tail else "",
         )
-        (err if row.logo == "error" else out).print(line, highlight=False, soft_wrap=True)
+        place = err if row.logo == "error" else out
+        place.print(line, highlight=False, soft_wrap=True)
     counted = Counter(row.logo for row in rows)
     sums = [f"{counted[logo]} {say(*words)}" for logo, (_, *words) in SAID.items() if counted[logo]]
     if skipped:
