@@ -223,7 +223,7 @@ def test_english_alone_is_found(tmp_path: Path, line: str) -> None:
     source = tmp_path / "odd.py"
     source.write_text(f"def shown():\n    {line}\n")
     assert list(one_language(source))
-    source.write_text(f'def shown():\n    {line.partition("(")[0]}(say("it is gone now", "已删除"))\n')
+    source.write_text('def shown():\n    why = "it is gone now"\n    out.print(say(why, "已删除"))\n')
     assert not list(one_language(source))
 
 

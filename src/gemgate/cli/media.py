@@ -69,7 +69,7 @@ def video(
     made, written = through(work, url, key, config, resident=True)
     facts = ""
     if written is not None:
-        facts = f"{made['size']}, {span(made['seconds'])}, {made['codec']}, {amount(made['bytes'])}"
+        facts = f"{made['size']}, {span(float(made['seconds']))}, {made['codec']}, {amount(made['bytes'])}"
     _told(made, written, facts, as_json=as_json)
 
 
@@ -115,7 +115,7 @@ def music(
 
     facts: dict[str, Any] = {}
     made, written = through(work, url, key, config, resident=True)
-    told = f"{span(facts['seconds'])}, {facts['codec']}, {amount(facts['bytes'])}" if facts else ""
+    told = f"{span(float(facts['seconds']))}, {facts['codec']}, {amount(facts['bytes'])}" if facts else ""
     _told(made, written, told, as_json=as_json)
 
 
