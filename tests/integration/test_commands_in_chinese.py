@@ -14,10 +14,10 @@ from gemgate.cli import app
 from gemgate_simulator import Simulator
 from tests.support.serving import Served, served, settings_for
 
-SENTENCE = re.compile(r"[A-Za-z]{2,},? [a-z]{2,}")
+SENTENCE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
 ENGLISH_BY_NATURE = re.compile(
     r"You said: .*|All-round help|Advanced reasoning, mathematics and code|Fastest answers|`[^`]*`|'[^']*'"
-    r"|gemgate [\w =.-]+|openssl rand|Deep Research|bash, zsh, fish, powershell, pwsh"
+    r"|gemgate [\w =.-]+|openssl rand|Deep Research"
 )
 """What Google says, what was typed, and what there is to type."""
 
