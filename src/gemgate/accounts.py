@@ -185,6 +185,18 @@ def number_of(seat: str) -> int:
 State = Literal["starting", "ready", "busy", "cooling", "needs_login", "paused", "blocked", "error"]
 """The one word from which routing, /health, /ready, the page and every 503 text are derived."""
 
+STATE_WORDS: Mapping[str, LocalText] = {
+    "starting": LocalText("starting", "登录中"),
+    "ready": LocalText("ready", "可用"),
+    "busy": LocalText("busy", "繁忙"),
+    "cooling": LocalText("cooling", "冷却中"),
+    "needs_login": LocalText("needs_login", "需要登录"),
+    "paused": LocalText("paused", "已暂停"),
+    "blocked": LocalText("blocked", "地址被封锁"),
+    "error": LocalText("error", "异常"),
+}
+"""What each is called in a sentence."""
+
 Capability = Literal["text", "pro", "image", "video", "music", "research", "upload"]
 CAPABILITY_WORDS: Mapping[str, LocalText] = {
     "text": LocalText("text", "文本"),

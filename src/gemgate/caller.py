@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from gemgate.errors import BadValue
+
 THINGS: Final = ("calls", "tokens", "images", "videos")
 PERIODS: Final = ("day", "month")
 LIMITS: Final = (*(f"{thing}_per_{period}" for thing in THINGS for period in PERIODS), "at_once")
@@ -47,25 +49,32 @@ class Budget:
 
     @classmethod
     def of(cls, limits: Mapping[str, int | None]) -> Budget:
-        """ValueError for a limit that there is not, or an amount that is none. None: not limited."""
+        """BadValue for a limit that there is not, or an amount that is none. None: not limited."""
         for name, amount in limits.items():
             if name not in LIMITS:
-                raise ValueError(f"there is no limit {name[:40]}; there are {', '.join(LIMITS)}")
+                raise BadValue(
+                    f"there is no limit {name[:40]}; there are {', '.join(LIMITS)}",
+                    f"没有名为 {name[:40]} 的限额；可用的有 {'、'.join(LIMITS)}",
+                )
             if amount is not None and not 0 <= amount <= MOST:
-                raise ValueError(f"{name} must be from 0 to {MOST}")
+                raise BadValue(f"{name} must be from 0 to {MOST}", f"{name} 必须在 0 到 {MOST} 之间")
         found = {name: limits[name] for name in LIMITS if limits.get(name) is not None}
         return cls(MappingProxyType({name: amount for name, amount in found.items() if amount is not None}))
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """The opposite of `str`: `images_per_day=100,at_once=4`. ValueError."""
+        """The opposite of `str`: `images_per_day=100,at_once=4`. BadValue."""
         limits: dict[str, int | None] = {}
         for part in text.replace(";", ",").split(","):
             name, _, amount = (one.strip() for one in part.partition("="))
             if not name and not amount:
                 continue
             if not (amount.isascii() and amount.isdecimal() and len(amount) < 17):
-                raise ValueError(f"{part.strip()[:60]} is not NAME=NUMBER, as images_per_day=100")
+                said = part.strip()[:60]
+                raise BadValue(
+                    f"{said} is not NAME=NUMBER, as images_per_day=100",
+                    f"{said} 不是 名称=数字，例如 images_per_day=100",
+                )
             limits[name] = int(amount)
         return cls.of(limits)
 

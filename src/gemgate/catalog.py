@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from gemgate.accounts import GEM, AccountModel, Capability, Gem
-from gemgate.errors import ModelNotFound, said
+from gemgate.errors import NO_TEXT, BadValue, LocalText, ModelNotFound, said
 
 Kind = Literal["text", "image", "video", "music", "research"]
 """What a model brings."""
@@ -29,7 +29,7 @@ class ModelCard:
     kind: Kind
     web: str
     name: str
-    description: str
+    description: LocalText
     long_side: int | None = None
     aliases: tuple[str, ...] = ()
     official: str = ""
@@ -64,27 +64,52 @@ CARDS: tuple[ModelCard, ...] = (
         "text",
         "gemini-flash",
         "Gemini 3 Flash",
-        "The account's Flash model: fast, the default",
+        LocalText(
+            "The account's Flash model: fast, the default",
+            "账号的 Flash 模型：速度快，默认使用",
+        ),
         aliases=("gemini-3-flash", "gemini-3.0-flash", "gemini-flash-latest"),
     ),
     ModelCard(
-        "gemini-2.5-flash", "text", "gemini-flash", "Gemini Flash", "The account's Flash model under its older id"
+        "gemini-2.5-flash",
+        "text",
+        "gemini-flash",
+        "Gemini Flash",
+        LocalText(
+            "The account's Flash model under its older id",
+            "账号的 Flash 模型（旧名称）",
+        ),
     ),
     ModelCard(
         "gemini-3.0-pro",
         "text",
         "gemini-pro",
         "Gemini 3 Pro",
-        "The account's Pro model: deeper reasoning",
+        LocalText(
+            "The account's Pro model: deeper reasoning",
+            "账号的 Pro 模型：推理更深入",
+        ),
         aliases=("gemini-3-pro", "gemini-3-pro-preview", "gemini-pro-latest"),
     ),
-    ModelCard("gemini-2.5-pro", "text", "gemini-pro", "Gemini Pro", "The account's Pro model under its older id"),
+    ModelCard(
+        "gemini-2.5-pro",
+        "text",
+        "gemini-pro",
+        "Gemini Pro",
+        LocalText(
+            "The account's Pro model under its older id",
+            "账号的 Pro 模型（旧名称）",
+        ),
+    ),
     ModelCard(
         "gemini-2.5-flash-image",
         "image",
         "gemini-flash",
         "Gemini Flash Image",
-        "Quick picture, up to 1024-2048 px, as Google gives it",
+        LocalText(
+            "Quick picture, up to 1024-2048 px, as Google gives it",
+            "快速生成图片，最大 1024 至 2048 像素，由 Google 决定",
+        ),
         aliases=("gemini-2.5-flash-image-preview",),
     ),
     ModelCard(
@@ -92,7 +117,10 @@ CARDS: tuple[ModelCard, ...] = (
         "image",
         "gemini-pro",
         "Gemini 3 Pro Image",
-        "A wish for the larger painter, 2048 px; Google decides who paints, and the answer says who did",
+        LocalText(
+            "A wish for the larger painter, 2048 px; Google decides who paints, and the answer says who did",
+            "希望由更大的绘图模型生成，2048 像素；由 Google 决定，回答中会注明实际模型",
+        ),
         2048,
         aliases=("gemini-3-pro-image",),
     ),
@@ -101,7 +129,10 @@ CARDS: tuple[ModelCard, ...] = (
         "image",
         "gemini-pro",
         "Gemini 3 Pro Image 2K",
-        "A wish for the larger painter, 2048 px on the long side; the answer says who painted",
+        LocalText(
+            "A wish for the larger painter, 2048 px on the long side; the answer says who painted",
+            "希望由更大的绘图模型生成，长边 2048 像素；回答中会注明实际模型",
+        ),
         2048,
         official="gemini-3-pro-image-preview",
     ),
@@ -110,7 +141,10 @@ CARDS: tuple[ModelCard, ...] = (
         "image",
         "gemini-pro",
         "Gemini 3 Pro Image 4K",
-        "A wish for the larger painter, 4096 px on the long side; the answer says who painted",
+        LocalText(
+            "A wish for the larger painter, 4096 px on the long side; the answer says who painted",
+            "希望由更大的绘图模型生成，长边 4096 像素；回答中会注明实际模型",
+        ),
         4096,
         official="gemini-3-pro-image-preview",
     ),
@@ -121,7 +155,10 @@ VIDEO = ModelCard(
     "video",
     "gemini-flash",
     "Gemini Video",
-    "The account's video tool; Google decides which model films, how long and how large",
+    LocalText(
+        "The account's video tool; Google decides which model films, how long and how large",
+        "账号的视频工具；模型、时长和尺寸由 Google 决定",
+    ),
 )
 """What every video is asked of."""
 MUSIC = ModelCard(
@@ -129,7 +166,10 @@ MUSIC = ModelCard(
     "music",
     "gemini-flash",
     "Lyria 3",
-    "The account's music tool, asked with the Flash model",
+    LocalText(
+        "The account's music tool, asked with the Flash model",
+        "账号的音乐工具，使用 Flash 模型",
+    ),
     aliases=("lyria", "lyria-3-preview", "lyria-3-clip", "lyria-3-clip-preview"),
 )
 MUSIC_PRO = ModelCard(
@@ -137,7 +177,10 @@ MUSIC_PRO = ModelCard(
     "music",
     "gemini-pro",
     "Lyria 3 Pro",
-    "The account's music tool, asked with the Pro model",
+    LocalText(
+        "The account's music tool, asked with the Pro model",
+        "账号的音乐工具，使用 Pro 模型",
+    ),
     aliases=("lyria-pro", "lyria-3-pro-preview"),
 )
 MEDIA_CARDS = (VIDEO, MUSIC, MUSIC_PRO)
@@ -148,7 +191,10 @@ RESEARCH = ModelCard(
     "research",
     "gemini-flash",
     "Gemini Deep Research",
-    "The account's deep research: a plan, minutes of reading, a report with its sources; in the background only",
+    LocalText(
+        "The account's deep research: a plan, minutes of reading, a report with its sources; in the background only",
+        "账号的 Deep Research：先列计划，阅读数分钟，给出带来源的报告；仅在后台运行",
+    ),
 )
 RESEARCH_MODELS = (
     *("gemini-deep-research", "o3-deep-research", "o3-deep-research-2025-06-26"),
@@ -175,7 +221,7 @@ def card_of_offer(offer: AccountModel) -> ModelCard:
     is another one in each account.
     """
     web = offer.name if offer.name.startswith(GEM) else offer.id
-    return ModelCard(offer.name, "text", web, offer.display, offer.description, aliases=offer.aliases)
+    return ModelCard(offer.name, "text", web, offer.display, LocalText.of(offer.description), aliases=offer.aliases)
 
 
 def gem_offers(gems: Iterable[Gem], models: Sequence[AccountModel]) -> tuple[AccountModel, ...]:
@@ -217,12 +263,12 @@ NO_ALIASES = Aliases()
 
 
 def parse_aliases(text: str) -> tuple[tuple[str, str], ...]:
-    """`gpt-*=gemini-3-flash-preview,o3=gemini-3.0-pro` as pairs; ValueError for anything else."""
+    """`gpt-*=gemini-3-flash-preview,o3=gemini-3.0-pro` as pairs; BadValue for anything else."""
     pairs: list[tuple[str, str]] = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         pattern, sign, model = (piece.strip() for piece in entry.partition("="))
         if not (sign and pattern and model) or "*" in model:
-            raise ValueError(f"{entry!r} is not PATTERN=MODEL")
+            raise BadValue(f"{entry!r} is not PATTERN=MODEL", f"{entry!r} 不是 模式=模型")
         pairs.append((pattern, model))
     return tuple(pairs)
 
@@ -280,7 +326,7 @@ def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_AL
     if card := _BY_ID.get(wanted):
         return card
     offers = tuple(offers)
-    if wanted and (offer := ModelCard(wanted, "text", wanted, "", "").offer(offers)):
+    if wanted and (offer := ModelCard(wanted, "text", wanted, "", NO_TEXT).offer(offers)):
         return card_of_offer(offer)
     if card := _of_family(wanted, offers):
         return card
@@ -310,5 +356,7 @@ def listing(offers: Iterable[AccountModel], aliases: Aliases = NO_ALIASES, tenan
                 meant = resolve(model, offers)
             except ModelNotFound:
                 continue
-            cards.setdefault(alias, replace(meant, id=alias, description=f"Alias of {meant.id}"))
+            cards.setdefault(
+                alias, replace(meant, id=alias, description=LocalText(f"Alias of {meant.id}", f"{meant.id} 的别名"))
+            )
     return list(cards.values())

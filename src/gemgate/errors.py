@@ -1,6 +1,7 @@
 """What can go wrong, and who is to blame: the type says it, never an HTTP status or a substring.
 
     GatewayError
+    ├── SettingsError          a setting that stops the start
     ├── ClientError            the caller can mend it
     │   ├── BadRequest         a parameter, a body, an image
     │   ├── Unauthorized       no key, or a wrong one          Forbidden   a key that may not do this
@@ -73,6 +74,15 @@ class LocalText:
 
 NO_TEXT = LocalText()
 
+
+class BadValue(ValueError):
+    """A value that cannot be, in both languages; what reads one from a text raises it, pydantic's validators too."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.text = LocalText(en, zh)
+
+
 _SYSTEM = {
     errno.ENOENT: LocalText("No such file or directory", "文件或目录不存在"),
     errno.EACCES: LocalText("Permission denied", "没有权限"),
@@ -98,6 +108,8 @@ def system_words(error: BaseException) -> LocalText:
     """What the operating system says is wrong, without path and number; of other errors their text, or their kind."""
     if isinstance(error, UnicodeError):
         return LocalText("not a text file", "不是文本文件")
+    if isinstance(error, BadValue):
+        return error.text
     number = error.errno if isinstance(error, OSError) else None
     if number in _SYSTEM:  # not `strerror`: asyncio has words of its own there, with the address in them
         return _SYSTEM[number]
@@ -201,6 +213,10 @@ class GatewayError(Exception):
         """The message without what it quotes: for whoever may not read along."""
         text = self.text(language)
         return text.replace(self.quoted, "…") if self.quoted else text
+
+
+class SettingsError(GatewayError):
+    """A setting that stops the start; the text is the one clear line."""
 
 
 class ClientError(GatewayError):

@@ -119,7 +119,7 @@ def test_the_example_of_env_names_settings_that_exist() -> None:
 
 
 def test_the_example_of_env_can_be_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gemgate.settings import load
+    from gemgate.settings.loading import load
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())

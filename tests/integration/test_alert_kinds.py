@@ -17,11 +17,12 @@ from aiohttp import web
 from gemgate.alerts.channels import CODECS, LONGEST, Channel
 from gemgate.alerts.monitor import AlertMonitor
 from gemgate.alerts.texts import Alert, AlertKey
-from gemgate.errors import BadRequest, LocalText
+from gemgate.errors import BadRequest, LocalText, SettingsError
 from gemgate.outbound import GuardedSender
 from gemgate.policy.alert_address import KINDS, host_of, parse_channels
 from gemgate.ports.alerts import ChannelKind
-from gemgate.settings import SettingsError, explicit, load
+from gemgate.settings import explicit
+from gemgate.settings.loading import load
 from gemgate.testing import Facts, FakeClock, ScriptedUpstream
 from tests.support.scripted_gateway import ScriptedGateway
 

@@ -13,7 +13,8 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from gemgate.caller import Caller
-from gemgate.settings import TOKEN_LENGTH, SettingsError, explicit
+from gemgate.errors import SettingsError
+from gemgate.settings import TOKEN_LENGTH, explicit
 from gemgate.testing import FakeClock
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.auth.access import Access, presented_key

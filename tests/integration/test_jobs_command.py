@@ -84,7 +84,7 @@ async def test_jobs_of_every_kind_are_listed_watched_fetched_retried_and_cancell
     assert events[-1]["status"] == "completed"
     assert events[-1]["usage"]["output_tokens"] > 0
     said = await typed(gate, tmp_path, "watch", pictures, code=1, lang="zh_CN.UTF-8")
-    assert "1 失败" in said
+    assert "失败 1" in said
     assert "Google 拒绝" in said
 
     listed = json.loads(await typed(gate, tmp_path, "list", "--json"))

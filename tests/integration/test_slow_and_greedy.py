@@ -13,10 +13,10 @@ import pytest
 
 from gemgate.caller import Caller
 from gemgate.cli.terminal import plain, quoted
-from gemgate.errors import BadRequest, Busy
+from gemgate.errors import BadRequest, Busy, SettingsError
 from gemgate.files import Inline, Link
 from gemgate.gateway.attachments import Attachments
-from gemgate.settings import SettingsError, explicit
+from gemgate.settings import explicit
 from gemgate.stores.drafts import drafted
 from gemgate.stores.uploads import MAX_OPEN_OF_ONE, ResumableUploads
 from gemgate.testing import FakeClock

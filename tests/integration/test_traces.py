@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from gemgate.settings import SettingsError
+from gemgate.errors import SettingsError
 from gemgate.telemetry import traces
 from gemgate_simulator import Simulator
 from tests.support.serving import served, settings_for
@@ -103,7 +103,7 @@ async def test_without_the_extra_the_start_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(traces.NoOtelError, match=r"'\.\[otel\]' in the checkout"):
+    with pytest.raises(SettingsError, match=r"'\.\[otel\]' in the checkout"):
         async with traces.exported("http://127.0.0.1:9", version="0", node="n"):
             pass
     with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):

@@ -19,7 +19,7 @@ import uvicorn
 from gemgate.assembly.node import open_service
 from gemgate.cli.serve import listen
 from gemgate.cli.terminal import run
-from gemgate.settings import load
+from gemgate.settings.loading import load
 from gemgate.web.app import create_app
 
 TICK = 0.002

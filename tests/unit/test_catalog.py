@@ -73,7 +73,7 @@ def test_aliases_with_wildcards_and_of_a_key() -> None:
 
 def test_aliases_without_wildcards_are_listed() -> None:
     cards = {card.id: card for card in catalog.listing(OFFERS, ALIASES, "ann")}
-    assert cards["o3"].description == "Alias of gemini-3.0-pro"
+    assert cards["o3"].description.en == "Alias of gemini-3.0-pro"
     assert not any("*" in name for name in cards)
     gone = Aliases((("old", "no-such-model"),))
     assert "old" not in {card.id for card in catalog.listing(OFFERS, gone)}

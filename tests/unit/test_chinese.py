@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from rich.markup import render
@@ -18,13 +18,19 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from gemgate import cli
+from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS, Capability, State
+from gemgate.batches import BatchKind, JobStatus
 from gemgate.chinese import chinese
-from gemgate.cli import terminal
+from gemgate.cli import doctor, terminal
 from gemgate.cli.chinese_help import HEADINGS, paragraphs
+from gemgate.cli.words import CHINESE, span
 from gemgate.errors import LocalText, system_words
+from gemgate.images import Logo
+from gemgate.nodes import NodeStatus
 from gemgate.settings import Settings
 from gemgate.settings.sections import about
 from gemgate.telemetry.metric_specs import METERS
+from gemgate.upstreams.web.canary import Verdict
 from gemgate.web.document import openapi_document
 from gemgate.web.document_in_chinese import in_chinese
 
@@ -135,27 +141,113 @@ def test_the_list_of_settings_speaks_the_language_of_the_terminal() -> None:
         assert rows["HOST"]["about"] == said
 
 
-WORDS = re.compile(r"[a-z]{2,} [a-z]{2,}")
-OF_ACCOUNTS = {"accounts.py", "account_browsers.py", "lives.py", "lab_run.py"}
-ENGLISH_ONLY = OF_ACCOUNTS | {"canary.py"}
-"""Commands whose tables name facts and states as the code does."""
+SENTENCE = re.compile(r"[A-Za-z]{2,},? [a-z]{2,}")
+WORD = re.compile(r"[A-Za-z]{3,}")
+SHOWN = re.compile(r"Table|fail|marked|typer\.(echo|confirm|prompt)|.*\.(print|add_column|add_row|add_task|status)")
+"""Calls whose texts a person reads, be they a single word."""
+BLOCKS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.With, ast.AsyncWith, ast.For, ast.AsyncFor)
+BLOCKS += (ast.If, ast.Try, ast.Match, ast.While)
+NOT_TOLD = {"service_files.py", "settings_file.py", "survival_chart.py"}
+"""Files that make files of other formats; what they say to people is held by tests of theirs."""
+COMMANDS_TYPED = {
+    "fpath+=~/.zfunc; autoload -Uz compinit; compinit",
+    "gemgate",
+    "loginctl enable-linger",
+    "pip install '.[mcp]'",
+    "Count to 3",
+}
+
+
+def in_chinese_too(node: ast.AST) -> bool:
+    """Whether something in it is Chinese."""
+    return any(isinstance(part, ast.Constant) and CJK.search(str(part.value)) for part in ast.walk(node))
 
 
 def one_language(source: Path) -> Iterator[str]:
-    """Sentences that a command prints as they stand, without a Chinese text beside them."""
-    for call in ast.walk(ast.parse(source.read_text("utf-8"))):
-        if isinstance(call, ast.Call) and re.fullmatch(
-            r"fail|marked|(out|err)\.print|.*\.add_task", ast.unparse(call.func)
+    """Texts of a command that are in English only: no Chinese stands in their statement, nor in one that uses the name
+    they are given; and the tables of help have none.
+    """
+    tree = ast.parse(source.read_text("utf-8"))
+    above = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            continue
+        chain: list[ast.AST] = [node]
+        while not isinstance(chain[-1], ast.stmt):
+            chain.append(above[chain[-1]])
+        statement, calls = chain[-1], [ast.unparse(one.func) for one in chain if isinstance(one, ast.Call)]
+        text = re.sub(r"`[^`]*`|\[/?[a-z ]+\]|\{\}", "", node.value).strip()
+        shown = SENTENCE.search(text) or (WORD.search(text) and any(map(SHOWN.fullmatch, calls[:1])))
+        if not shown or text in COMMANDS_TYPED or text.startswith(("gemgate ", "--")) or "AssertionError" in calls:
+            continue
+        if text.endswith(" of") and text.removesuffix(" of") in doctor._CHECKS:
+            continue
+        if isinstance(above[node], ast.Subscript) or (isinstance(statement, ast.Expr) and statement.value is node):
+            continue
+        if any(isinstance(one, ast.keyword) and one.arg in ("help", "style", "overflow", "default") for one in chain):
+            continue
+        if " ".join(node.value.split()) in chinese("gemgate.cli"):
+            continue
+        if in_chinese_too(chain[-2] if isinstance(statement, BLOCKS) else statement) or used_in_chinese(
+            statement, above
         ):
-            for part in (part for given in call.args[:1] for part in ([given, *getattr(given, "values", ())])):
-                if isinstance(part, ast.Constant) and WORDS.search(str(part.value)):
-                    yield f"{source.name}:{call.lineno} {part.value!s}"
+            continue
+        yield f"{source.name}:{node.lineno} {node.value!r}"
+
+
+def used_in_chinese(statement: ast.stmt, above: dict[ast.AST, ast.AST]) -> bool:
+    """Whether the name that a statement gives its text is used where Chinese stands as well."""
+    names = {target.id for target in getattr(statement, "targets", ()) if isinstance(target, ast.Name)}
+    place: ast.AST = statement
+    while place in above and not isinstance(place, ast.FunctionDef | ast.AsyncFunctionDef):
+        place = above[place]
+    return any(
+        in_chinese_too(one)
+        for one in ast.walk(place)
+        if isinstance(one, ast.stmt) and not isinstance(one, BLOCKS)
+        if names & {name.id for name in ast.walk(one) if isinstance(name, ast.Name)}
+    )
 
 
 def test_what_a_command_prints_stands_in_both_languages() -> None:
     folder = Path(next(iter(cli.__path__)))
-    sources = [one for one in sorted(folder.glob("*.py")) if one.name not in ENGLISH_ONLY]
+    sources = [one for one in sorted(folder.glob("*.py")) if one.name not in NOT_TOLD]
     assert [line for source in sources for line in one_language(source)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'out.print(f"{name} is gone now")',
+        'table = Table("account", "state")',
+        'why = "nothing was found"\n    fail(why)',
+        'err.status("signing in …")',
+        'return f" ({count} left of them)"',
+    ],
+)
+def test_english_alone_is_found(tmp_path: Path, line: str) -> None:
+    source = tmp_path / "odd.py"
+    source.write_text(f"def shown():\n    {line}\n")
+    assert list(one_language(source))
+    source.write_text('def shown():\n    why = "it is gone now"\n    out.print(say(why, "已删除"))\n')
+    assert not list(one_language(source))
+
+
+def test_every_word_of_the_api_is_told_in_chinese() -> None:
+    kinds = (State, Capability, JobStatus, BatchKind, NodeStatus, Verdict, Logo)
+    assert {word for kind in kinds for word in get_args(kind)} - set(CHINESE) == set()
+    for kind, words in ((State, STATE_WORDS), (Capability, CAPABILITY_WORDS)):
+        assert set(words) == set(get_args(kind))
+
+
+def test_lengths_of_time_have_units_of_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    for locale, told in (
+        ("C", ("-", "59 s", "58 min", "3 h", "3.5 d")),
+        ("zh_CN", ("-", "59 秒", "58 分钟", "3 小时", "3.5 天")),
+    ):
+        monkeypatch.setenv("LC_ALL", locale)
+        counted = [span(seconds, whole=True) for seconds in (None, 59, 3444, 9000)]
+        assert (*counted, span(302_400)) == told
 
 
 @pytest.mark.parametrize(
@@ -212,8 +304,8 @@ def test_the_quick_reference_has_every_command(page: str) -> None:
         ("music --length", "选项 '--length' 需要一个值。"),
         ("music", "缺少 'prompt'。"),
         ("image x y", "多余的参数：y"),
-        ("image x -n 99", "'-n' / '--count' 的值无效： 最大为 10"),
-        ("image x -n abc", "'-n' / '--count' 的值无效： 应为整数"),
+        ("image x -n 99", "'-n' / '--count' 的值无效： 不得大于 10"),
+        ("image x -n abc", "'-n' / '--count' 的值无效： 必须是整数"),
         ("restore missing.zip", "'file' 的值无效： 'missing.zip' 不存在。"),
         ("migrate", "缺少 '--from'。"),
         ("jobs lst", "没有命令 'lst'。 您是否想输入 'list'？"),

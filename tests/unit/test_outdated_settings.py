@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gemgate.settings import SettingsError, load, outdated
+from gemgate.errors import SettingsError
+from gemgate.settings.loading import load
+from gemgate.settings.outdated import outdated
 
 
 @pytest.mark.parametrize("line", ["PROMPT_MAX_CHARS=900000", "export PROMPT_MAX_CHARS = 900000", "prompt_max_chars=1"])
@@ -16,7 +18,7 @@ def test_a_setting_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     assert outdated() == []
     (tmp_path / ".env").write_text(f"# PROMPT_MAX_CHARS\nAPI_KEY=x\n{line}\n")
     (sentence,) = outdated()
-    assert sentence.startswith("PROMPT_MAX_CHARS does nothing any more; use PROMPT_MAX_BYTES")
+    assert sentence.en.startswith("PROMPT_MAX_CHARS does nothing any more; use PROMPT_MAX_BYTES")
     (tmp_path / ".env").unlink()
     monkeypatch.setenv("PROMPT_MAX_CHARS", "900000")
     assert outdated() == [sentence]
@@ -28,7 +30,7 @@ def test_a_settings_file_of_an_older_version_still_counts(tmp_path: Path) -> Non
     loaded = load(config=file)
     assert loaded.settings.port == 9003
     (sentence,) = loaded.gone
-    assert sentence.startswith(f"{file}: prompt_max_chars does nothing any more; use PROMPT_MAX_BYTES")
+    assert sentence.en.startswith(f"{file}: prompt_max_chars does nothing any more; use PROMPT_MAX_BYTES")
     file.write_text("prompt_max_char = 1\n")
     with pytest.raises(SettingsError, match="there is no setting prompt_max_char"):
         load(config=file)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gemgate import settings
-from gemgate.settings import SettingsError
+from gemgate.errors import SettingsError
+from gemgate.settings.loading import load
 
 TOML, ENV = "gemgate.toml", ".env"
 
@@ -23,10 +23,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_what_an_editor_of_windows_saves_is_read(text: str, mark: bytes) -> None:
     Path(TOML).write_bytes(mark + text.encode())
-    assert settings.load().settings.port == 8111
+    assert load().settings.port == 8111
     Path(TOML).unlink()
     Path(ENV).write_bytes(mark + text.upper().replace(" ", "").encode())
-    assert settings.load().settings.port == 8111
+    assert load().settings.port == 8111
 
 
 @pytest.mark.parametrize(
@@ -44,15 +44,16 @@ def test_what_cannot_be_read_stops_the_start_and_names_the_file(file: str, conte
     """A key of `.env` that was passed over would leave the gateway open."""
     Path(file).write_bytes(content)
     with pytest.raises(SettingsError) as caught:
-        settings.load()
+        load()
     assert said in str(caught.value)
-    assert f"{file}: " in str(caught.value)
+    assert str(caught.value).startswith(f"{file} cannot be read: ")
+    assert caught.value.zh.startswith(f"无法读取 {file}：")
     assert "secret" not in str(caught.value)
 
 
 def test_a_folder_of_that_name() -> None:
     Path(ENV).mkdir()  # a virtual environment, as many call it
-    assert settings.load().settings.port == 8100
+    assert load().settings.port == 8100
     Path(TOML).mkdir()
     with pytest.raises(SettingsError, match=TOML):
-        settings.load()
+        load()

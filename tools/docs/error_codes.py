@@ -60,18 +60,18 @@ def error_codes() -> list[ErrorCode]:
     """All of them, by name; the words are those of the web app's side where there are several."""
     found: dict[str, list[ErrorCode]] = {}
     for path in sorted(SOURCE.rglob("*.py"), key=_second_choice):
-        if OLD & set(path.parts):
+        if OLD & set(path.relative_to(SOURCE).parts):
             continue
         tree = ast.parse(path.read_text("utf-8"))
         alias = _aliases(tree)
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            for one in _of_call(call, alias, "web" in path.parts):
+            for one in _of_call(call, alias, "web" in path.relative_to(SOURCE).parts):
                 found.setdefault(one.code, []).append(one)
     return [_together(found[code]) for code in sorted(found)]
 
 
 def _second_choice(path: Path) -> tuple[bool, bool, Path]:
-    return bool(LAST & set(path.parts)), not FIRST & set(path.parts), path
+    return bool(LAST & set(path.relative_to(SOURCE).parts)), not FIRST & set(path.relative_to(SOURCE).parts), path
 
 
 def _together(ones: list[ErrorCode]) -> ErrorCode:

@@ -13,7 +13,7 @@ from gemgate.policy.circuit_breaker import Circuit
 from gemgate.policy.session_end import ENDS
 from gemgate.pool.account import Account
 from gemgate.pool.remedies import AccountRemedy, remedy_of
-from gemgate.pool.status import MAKING
+from gemgate.pool.status import MAKING, why_rests, why_way_rests
 from gemgate.ports.accounts import AuditLine
 
 Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "machine", "test"]
@@ -94,22 +94,17 @@ def incidents_of(account: Account, now: float, desktop: str = "") -> Iterator[tu
     way = account.egress.circuit
     if way.until:
         blocked = AlertKey("blocked", address=account.egress.name)
-        why = LocalText(way.reason, ENDS[session_end.of_rest(way.reason)].title.zh)
-        yield Incident(blocked, why, way.until, remedy_of_way(way)), way.phase(now) == "open"
+        yield Incident(blocked, why_way_rests(way), way.until, remedy_of_way(way)), way.phase(now) == "open"
     making = [account.circuits[capability] for capability in MAKING]
     if all(circuit.until for circuit in making):
         first = min(making, key=lambda circuit: circuit.until)
         sure = first.phase(now) == "open"
-        yield Incident(AlertKey("cooling", account.name), why_of(first), first.until), sure
+        yield Incident(AlertKey("cooling", account.name), why_rests(first), first.until), sure
     for capability, circuit in account.circuits.items():
         if circuit.until:
             subject = AlertKey("cooling", account.name, capability)
             sure = circuit.phase(now) == "open" and not all(one.until for one in making)
-            yield Incident(subject, why_of(circuit), circuit.until), sure
-
-
-def why_of(circuit: Circuit) -> LocalText:
-    return LocalText(circuit.reason, "已达到使用上限" if circuit.cause == "limit" else "连续失败")
+            yield Incident(subject, why_rests(circuit), circuit.until), sure
 
 
 def remedy_of_way(way: Circuit) -> AccountRemedy:

@@ -11,7 +11,7 @@ from gemgate.accounts import Walls
 from gemgate.assembly.service import Service
 from gemgate.cookies import accounts_file
 from gemgate.cookies.sources import source_of
-from gemgate.errors import BadRequest, Conflict, GatewayError
+from gemgate.errors import BadRequest, Conflict, GatewayError, SettingsError, system_words
 from gemgate.imaging import PROFILES, Profile, profiles_from_json
 from gemgate.lazy_import import later, load
 from gemgate.policy.circuit_breaker import Rules
@@ -27,7 +27,7 @@ from gemgate.ports.cookies import CookieSource
 from gemgate.ports.keys import KeyStore
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 from gemgate.ports.upstream import Deadlines, Upstream
-from gemgate.settings import Settings, SettingsError
+from gemgate.settings import Settings
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web import facts
 
@@ -49,7 +49,9 @@ async def names_apart(settings: Settings, keys: KeyStore, now: float) -> None:
     except Conflict as error:
         raise SettingsError(
             f"API_KEY has a key named {error.param}, as one made on the page is or was, and would get its files and "
-            f"batches; give it another name: API_KEY=othername:SECRET (an entry without a name is called key1, key2 …)"
+            f"batches; give it another name: API_KEY=othername:SECRET (an entry without a name is called key1, key2 …)",
+            f"API_KEY 中名为 {error.param} 的密钥与页面上创建（或曾经创建）的密钥同名，会得到后者的文件和批量任务；"
+            f"请换一个名称：API_KEY=别的名称:密钥（没有名称的项依次称为 key1、key2……）",
         ) from None
 
 
@@ -156,12 +158,12 @@ def seeds_of(settings: Settings) -> list[AccountSetup]:
         seeds.append(AccountSetup(name, source=settings.cookie_source, origin="environment"))
     path = settings.accounts_path
     if settings.accounts_file is not None and not path.is_file():
-        raise SettingsError(f"ACCOUNTS_FILE {path} does not exist")
+        raise SettingsError(f"ACCOUNTS_FILE {path} does not exist", f"ACCOUNTS_FILE {path} 不存在")
     if path.is_file():
         try:
             seeds += accounts_file.read(path)
         except BadRequest as error:
-            raise SettingsError(error.en) from None
+            raise SettingsError(error.en, error.zh) from None
     return seeds
 
 
@@ -240,4 +242,5 @@ def logo_profiles(settings: Settings) -> tuple[Profile, ...]:
     try:
         return (*profiles_from_json(settings.logo_profiles.read_text()), *PROFILES)
     except (OSError, ValueError) as error:
-        raise SettingsError(f"LOGO_PROFILES {settings.logo_profiles}: {error}") from None
+        why, name = system_words(error), f"LOGO_PROFILES {settings.logo_profiles}"
+        raise SettingsError(f"{name}: {why.en}", f"{name}：{why.zh}") from None

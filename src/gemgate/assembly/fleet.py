@@ -23,7 +23,7 @@ from gemgate.assembly.live_settings import LiveSettings
 from gemgate.assembly.service import Loops, Service
 from gemgate.assembly.storage import Storage
 from gemgate.caller import Caller
-from gemgate.errors import GatewayError, StorageDown
+from gemgate.errors import LocalText, SettingsError, StorageDown
 from gemgate.fleet.affinity import Affinity
 from gemgate.fleet.heartbeat import Heartbeat
 from gemgate.fleet.nodes import Fleet
@@ -34,7 +34,7 @@ from gemgate.pool.registry import actor_of
 from gemgate.ports.accounts import AuditLine
 from gemgate.ports.nodes import NodeRegistry
 from gemgate.ports.runtime import Clock
-from gemgate.settings import TOKEN_LENGTH, Settings, SettingsError
+from gemgate.settings import TOKEN_LENGTH, Settings
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.stores.sql.accounts import write_audit
 from gemgate.stores.sql.database import Database, bring_up, unopened
@@ -52,13 +52,24 @@ def registry_url(settings: Settings) -> str:
         url = settings.database_url.get_secret_value()
         if url.startswith("postgres"):
             return url
-        raise SettingsError("DATABASE_URL must name a PostgreSQL database: the nodes of a fleet find each other there")
+        raise SettingsError(
+            "DATABASE_URL must name a PostgreSQL database: the nodes of a fleet find each other there",
+            "DATABASE_URL 必须指向 PostgreSQL 数据库：集群的节点在其中互相发现",
+        )
     if url := settings.db_url:
         return url
-    raise SettingsError("The nodes of a fleet find each other in PostgreSQL: set DATABASE_URL, or DB_HOST and the rest")
+    raise SettingsError(
+        "The nodes of a fleet find each other in PostgreSQL: set DATABASE_URL, or DB_HOST and the rest",
+        "集群的节点通过 PostgreSQL 互相发现：请设置 DATABASE_URL，或 DB_HOST 等",
+    )
 
 
-def check(settings: Settings) -> list[str]:
+_OWN_LIMITS = LocalText(
+    "limits are counted by each process for itself: set REDIS_URL", "限额由每个进程各自计数：请设置 REDIS_URL"
+)
+
+
+def check(settings: Settings) -> list[LocalText]:
     """What of a fleet's state is not shared, one line each. SettingsError: what no fleet can do without.
 
     With FLEET on, everything that is not shared stops the start.
@@ -68,33 +79,52 @@ def check(settings: Settings) -> list[str]:
     if len(token) < TOKEN_LENGTH:
         raise SettingsError(
             f"INTERNAL_TOKEN needs at least {TOKEN_LENGTH} characters, the same on the gateway and all nodes; "
-            "make one with: openssl rand -hex 32"
+            "make one with: openssl rand -hex 32",
+            f"INTERNAL_TOKEN 至少需要 {TOKEN_LENGTH} 个字符，网关与所有节点相同；可用 openssl rand -hex 32 生成",
         )
-    missing: list[str] = []
+    missing: list[LocalText] = []
     if not settings.shared_database:
-        missing.append("conversations, files and batches stay on each node: set DATABASE_URL, or FLEET=on beside DB_*")
+        missing.append(
+            LocalText(
+                "conversations, files and batches stay on each node: set DATABASE_URL, or FLEET=on beside DB_*",
+                "对话、文件和批量任务只保存在各自的节点上：请设置 DATABASE_URL，或在 DB_* 之外设置 FLEET=on",
+            )
+        )
     if not settings.redis_url and (settings.rate_limit_per_hour or settings.model_interval_seconds):
-        missing.append("limits are counted by each process for itself: set REDIS_URL")
+        missing.append(_OWN_LIMITS)
     if not (settings.storage or settings.r2_bucket or settings.s3_bucket):
         missing.append(
-            "pictures and uploads lie in a folder of each node: set STORAGE=r2 or s3, or STORAGE=folder when all nodes "
-            "have DATA_DIR/blobs in common"
+            LocalText(
+                "pictures and uploads lie in a folder of each node: set STORAGE=r2 or s3, or STORAGE=folder when all "
+                "nodes have DATA_DIR/blobs in common",
+                "图片和上传的文件保存在各自节点的文件夹中：请设置 STORAGE=r2 或 s3；所有节点共用 DATA_DIR/blobs 时设置 "
+                "STORAGE=folder",
+            )
         )
     if settings.fleet and missing:
-        raise SettingsError("FLEET is on, but " + "; ".join(missing))
+        raise SettingsError(
+            "FLEET is on, but " + "; ".join(one.en for one in missing),
+            "FLEET 已开启，但" + "；".join(one.zh for one in missing),
+        )
     if not (settings.cookie_keys or settings.cookie_key_file):
-        missing.append("cookies are sealed under a key of this machine: set the same COOKIE_KEYS on all nodes")
+        missing.append(
+            LocalText(
+                "cookies are sealed under a key of this machine: set the same COOKIE_KEYS on all nodes",
+                "Cookie 用本机的密钥加密：请在所有节点上设置相同的 COOKIE_KEYS",
+            )
+        )
     return missing
 
 
-def check_front(settings: Settings) -> list[str]:
+def check_front(settings: Settings) -> list[LocalText]:
     """The same for a gateway, which keeps no state of its own; nobody may call it by accident."""
     if not settings.on_loopback and not settings.api_key and settings.auth != "none":
         raise SettingsError(
             f"HOST={settings.host} can be reached from elsewhere: set API_KEY, or AUTH=none to leave the gateway open "
-            "on purpose"
+            "on purpose",
+            f"HOST={settings.host} 可以从其他机器访问：请设置 API_KEY；若有意开放网关，请设置 AUTH=none",
         )
-    return [line for line in check(settings) if line.startswith("limits")]
+    return [line for line in check(settings) if line is _OWN_LIMITS]
 
 
 def node_url(settings: Settings, port: int) -> str:
@@ -256,7 +286,7 @@ async def _start(front: FleetFront) -> None:
 
     async def reserve() -> None:
         while True:
-            with contextlib.suppress(GatewayError):
+            with contextlib.suppress(StorageDown):
                 await ask_names()
                 return
             await front.clock.sleep(5.0)
@@ -264,7 +294,7 @@ async def _start(front: FleetFront) -> None:
     await front.fleet.refresh()
     try:
         await ask_names()
-    except GatewayError:
+    except StorageDown:
         front.run("names", reserve)
     with contextlib.suppress(StorageDown):
         await front.live.refresh()

@@ -21,11 +21,11 @@ from gemgate.jobs.research import Researches
 from gemgate.pool.paired import PairedBrowsers
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.runtime import Clock, Random
-from gemgate.settings import Settings, SettingsError
+from gemgate.settings import Settings
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.uploads import ResumableUploads
 from gemgate.telemetry import CallSeries, LogObserver, Metrics, Observers, RecentRequests, SystemClock
-from gemgate.telemetry.traces import NoOtelError, Traces, exported
+from gemgate.telemetry.traces import Traces, exported
 from gemgate.telemetry.usage import UsageLedger
 from gemgate.version import __version__
 
@@ -62,12 +62,9 @@ async def open_service(
 
 @asynccontextmanager
 async def _traced(settings: Settings) -> AsyncIterator[Traces | None]:
-    try:
-        endpoint, node = settings.otel_exporter_otlp_endpoint, node_name(settings)
-        async with exported(endpoint, version=__version__, node=node) as traces:
-            yield traces
-    except NoOtelError as error:
-        raise SettingsError(str(error)) from None
+    endpoint, node = settings.otel_exporter_otlp_endpoint, node_name(settings)
+    async with exported(endpoint, version=__version__, node=node) as traces:
+        yield traces
 
 
 async def _built(

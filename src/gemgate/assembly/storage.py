@@ -13,9 +13,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from gemgate.caller import Budget
+from gemgate.errors import SettingsError
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.runtime import Clock
-from gemgate.settings import Settings, SettingsError
+from gemgate.settings import Settings
 from gemgate.settings.folders import config_home
 from gemgate.stores import blobs, instance_lock
 from gemgate.stores.blobs import SpoolingBlobStore
@@ -230,7 +231,8 @@ def needed(settings: Settings, name: str) -> str:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if not value:
-        raise SettingsError(f"STORAGE={settings.storage or 'auto'} needs {name.upper()}")
+        storage = f"STORAGE={settings.storage or 'auto'}"
+        raise SettingsError(f"{storage} needs {name.upper()}", f"{storage} 需要设置 {name.upper()}")
     return str(value)
 
 

@@ -140,6 +140,11 @@ def _told(format_help: Any) -> Any:
     """The library's printing of a help, which is in Chinese where the terminal is."""
 
     def told(self: Any, ctx: Any, formatter: Any) -> None:
+        from typer import rich_utils
+
+        from gemgate.cli.help_tables import FoldingTable
+
+        vars(rich_utils).update(Table=FoldingTable)
         if language() != "zh":
             format_help(self, ctx, formatter)
             return
@@ -157,10 +162,19 @@ TyperGroup.format_help = _told(TyperGroup.format_help)  # type: ignore[method-as
 
 @contextmanager
 def _misuse() -> Iterator[None]:
-    """What is wrong with the words that were typed is told in the terminal's language."""
+    """What is wrong with the words that were typed is told in our words, and in the terminal's language."""
     try:
         yield
+    except typer.Abort as error:
+        interrupted = isinstance(error.__context__, KeyboardInterrupt)
+        if not interrupted:
+            print("已取消。" if language() == "zh" else "Aborted.", file=sys.stderr)
+        raise typer.Exit(130 if interrupted else 1) from None
     except typer.TyperException as error:
+        if (found := getattr(error.__cause__, "errors", None)) is not None:  # pydantic's, in its words
+            from gemgate.validation import problem
+
+            error.message = problem(found()[0]).for_(language())
         if language() == "zh" and hasattr(error, "format_message"):
             from gemgate.cli.chinese_help import misuse_in_chinese
 

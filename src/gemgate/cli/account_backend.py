@@ -20,7 +20,9 @@ from gemgate.assembly.node import local_url, open_service
 from gemgate.assembly.service import Service
 from gemgate.assembly.storage import holder_of, key_file, open_storage, sqlite_path, vault_of
 from gemgate.caller import Caller
-from gemgate.errors import Conflict, Forbidden, GatewayError, NotFound, Unreachable
+from gemgate.cli.address import address_of, unreachable
+from gemgate.cli.terminal import say
+from gemgate.errors import Conflict, Forbidden, GatewayError, LocalText, NotFound
 from gemgate.ports.accounts import AccountSetup, AccountStore, StoredAccount
 from gemgate.settings import Settings
 from gemgate.stores.sql.accounts import SqlAccountStore
@@ -90,7 +92,7 @@ class AccountBackend(Protocol):
 @asynccontextmanager
 async def opened(settings: Settings, url: str | None, node: str | None, language: str) -> AsyncIterator[AccountBackend]:
     """The desk for these settings. url: the gateway to ask, else it is looked for; node: which one of a fleet."""
-    found = url or await running(settings)
+    found = address_of(url) if url else await running(settings)
     if found is not None:
         key = settings.admin_key.get_secret_value() if settings.admin_key else ""
         headers = {"accept-language": language, **({"authorization": f"Bearer {key}"} if key else {})}
@@ -141,7 +143,7 @@ class _Online:
     lives = True
 
     def __init__(self, http: aiohttp.ClientSession, base: str, node: str | None) -> None:
-        self.where = f"over the running gateway at {base.rstrip('/')}"
+        self.where = say(f"over the running gateway at {base.rstrip('/')}", f"通过正在运行的网关 {base.rstrip('/')}")
         self._http = http
         self._base = base
         self._query = {"node": node} if node else {}
@@ -206,10 +208,7 @@ class _Online:
                     return body
                 raise _refusal(answer.status, body if isinstance(body, dict) else {}, self._base)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            why = str(error) or type(error).__name__
-            raise Unreachable(
-                f"{self._base} does not answer: {why}", f"{self._base} 没有响应：{why}", generated="maybe"
-            ) from None
+            raise unreachable(self._base.rstrip("/"), error, generated="maybe") from None
 
 
 def _path(name: str) -> str:
@@ -234,7 +233,7 @@ class _Offline:
     """The database, while no gateway runs on it. States are the last known ones, unless accounts live in here."""
 
     def __init__(self, service: Service, language: str, *, lives: bool = False) -> None:
-        self.where = "accounts of this process" if lives else _where(service.settings)
+        self.where = say("accounts of this process", "本进程的账号") if lives else _where(service.settings)
         self.lives = lives
         self._service = service
         self._account_registry = service.account_registry
@@ -320,9 +319,9 @@ class RekeyResult:
     """What `resealed` did. key: which one seals now; locked: accounts that no key opens; hint: what to do next."""
 
     changed: int
-    key: str
+    key: LocalText
     locked: tuple[str, ...]
-    hint: str
+    hint: LocalText
 
 
 async def rekeyed(settings: Settings) -> RekeyResult:
@@ -333,7 +332,8 @@ async def rekeyed(settings: Settings) -> RekeyResult:
             raise Conflict(
                 f"The node {owner} runs the account {account}; stop all nodes first. With COOKIE_KEYS nothing has "
                 "to be stopped: put the new key first everywhere and restart one node after the other",
-                f"节点 {owner} 正在运行账号 {account}，请先停止所有节点",
+                f"节点 {owner} 正在运行账号 {account}，请先停止所有节点。使用 COOKIE_KEYS 时无需停止："
+                "请在各处把新密钥放在第一位，再逐个重启节点",
             )
         if made:
             add_key(key_file(settings))
@@ -344,9 +344,14 @@ async def rekeyed(settings: Settings) -> RekeyResult:
         locked = tuple(kept.name for kept in await store.all() if kept.trouble is not None)
     if made:
         path = key_file(settings)
-        hint = f"The older keys stay in {path}, below the new one: older backups need them. Copy the file apart."
-        return RekeyResult(changed, f"a new key in {path}", locked, hint)
-    return RekeyResult(changed, "the first key of COOKIE_KEYS", locked, "The other keys only open older backups now.")
+        hint = LocalText(
+            f"The older keys stay in {path}, below the new one: older backups need them. Copy the file apart.",
+            f"旧密钥仍在 {path} 中，位于新密钥之后：旧备份需要它们。请将该文件另存一份。",
+        )
+        return RekeyResult(changed, LocalText(f"a new key in {path}", f"{path} 中的新密钥"), locked, hint)
+    first = LocalText("the first key of COOKIE_KEYS", "COOKIE_KEYS 的第一个密钥")
+    hint = LocalText("The other keys only open older backups now.", "其余密钥此后仅用于打开旧备份。")
+    return RekeyResult(changed, first, locked, hint)
 
 
 async def running_accounts(store: AccountStore, now: float) -> dict[str, str]:
@@ -357,5 +362,8 @@ async def running_accounts(store: AccountStore, now: float) -> dict[str, str]:
 def _where(settings: Settings) -> str:
     place = sqlite_path(settings)
     if place:
-        return f"in the database {place}; no gateway runs on it"
-    return f"in the PostgreSQL database; no gateway answers at {local_url(settings)}"
+        return say(f"in the database {place}; no gateway runs on it", f"直接使用数据库 {place}；没有网关在运行")
+    url = local_url(settings)
+    return say(
+        f"in the PostgreSQL database; no gateway answers at {url}", f"直接使用 PostgreSQL 数据库；{url} 没有网关响应"
+    )

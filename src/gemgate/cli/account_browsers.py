@@ -11,7 +11,7 @@ import typer
 from gemgate.cli.account_backend import AccountBackend, Facts
 from gemgate.cli.account_choice import everybody, read_cookies, show_identities, spelled
 from gemgate.cli.account_desk import NameArgument, on_accounts, print_json, say_where
-from gemgate.cli.terminal import JsonOption, err, marked, out
+from gemgate.cli.terminal import JsonOption, err, marked, out, say
 from gemgate.ports.accounts import AccountSetup
 
 
@@ -31,7 +31,7 @@ async def who(
     places = [""] if held else [spelled(place)] if place else [f"browser:{one}" for one in ("firefox", "chrome")]
     if not as_json:
         say_where(backend)
-    with err.status("looking who is signed in …"):
+    with err.status(say("looking who is signed in …", "正在查看已登录的账号…")):
         found = await everybody(backend, places, held)
     if as_json:
         print_json({"identities": found})
@@ -61,5 +61,10 @@ def _show_code(facts: Facts, *, as_json: bool) -> None:
         print_json(facts)
         return
     until = time.strftime("%H:%M:%S", time.localtime(facts["expires_at"]))
-    out.print(marked("[bold]{}[/bold]  for {}, until {}", facts["code"], facts["account"], until), highlight=False)
-    err.print(f"Type it into the extension, with the gateway's address: {facts['gateway']}", highlight=False)
+    words = say("[bold]{}[/bold]  for {}, until {}", "[bold]{}[/bold]  用于 {}，{} 前有效")
+    out.print(marked(words, facts["code"], facts["account"], until), highlight=False)
+    gateway = facts["gateway"]
+    told = say(
+        f"Type it into the extension, with the gateway's address: {gateway}", f"请在扩展中输入它以及网关地址：{gateway}"
+    )
+    err.print(told, highlight=False, soft_wrap=True)

@@ -5,8 +5,6 @@ from the command line, which every program on the machine can read.
 from __future__ import annotations
 
 import asyncio
-import math
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,14 +28,29 @@ from gemgate.cli.account_desk import (
     say_where,
 )
 from gemgate.cli.lives import app as lab
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
-from gemgate.errors import GatewayError, NotFound
+from gemgate.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    confirmed,
+    err,
+    fail,
+    language,
+    load_settings,
+    marked,
+    out,
+    run,
+    say,
+)
+from gemgate.cli.words import span, word
+from gemgate.errors import GatewayError, LocalText, NotFound
 from gemgate.ports.accounts import AccountSetup
 
 SIGNING_IN = 60.0
 """Seconds that an account which was just added is watched while it signs in."""
 _GOOD = ("ready", "busy")
-_PHASES = {"open": "cools", "half_open": "the next call probes"}
+_NONE = LocalText(
+    "No account yet. `gemgate accounts add` takes cookies.", "还没有账号。请用 `gemgate accounts add` 提供 Cookie。"
+)
 
 app = typer.Typer(
     name="accounts",
@@ -59,19 +72,20 @@ async def list_accounts(
         return
     say_where(backend)
     if not found:
-        err.print("No account yet. `gemgate accounts add` takes cookies.", highlight=False)
+        err.print(_NONE.for_(language()), highlight=False)
         return
-    table = Table("account", "state", "rests", "whose", "lanes", "source", "reads", "session", box=None)
+    heads = say("account,state,rests,whose,lanes,source,reads,session", "账号,状态,冷却,身份,通道,来源,可读,会话")
+    table = Table(*heads.split(","), box=None)
     for facts in found:
         lanes = f"{facts['lanes']['busy']}/{facts['lanes']['max']}"
-        source = (facts["source"] or "by hand") + (f" /u/{facts['number']}" if facts["number"] else "")
+        source = (facts["source"] or say("by hand", "手动提供")) + (f" /u/{facts['number']}" if facts["number"] else "")
         whose, reads = facts["google"] or "", _size(facts["reads"])
-        state, session = facts["state"] + _left(facts["seconds_left"]), facts["forecast"] or "-"
+        state, session = word(facts["state"]) + _left(facts["seconds_left"]), facts["forecast"] or "-"
         table.add_row(facts["name"], state, _rests(facts), whose, lanes, source, reads, session)
     out.print(table)
     for facts in found:
         for line in _sentences(facts):
-            out.print(f"{facts['name']}: {line}", style="dim", highlight=False, soft_wrap=True)
+            out.print(_named(facts["name"], line), style="dim", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -151,12 +165,12 @@ def add(
         nonlocal setup
         taken = setup.name
         if choose and number is None:
-            with err.status("looking who is signed in …"):
+            with err.status(say("looking who is signed in …", "正在查看已登录的账号…")):
                 setup = await the_one(backend, setup, wanted, whose or "")
         if is_new:
             await backend.set_up(setup)
         if wanted is not None:
-            with err.status("signing in …"):
+            with err.status(say("signing in …", "正在登录…")):
                 taken = await backend.replace_cookies(setup.name if is_new else name, wanted)
         _report(await _signed_in(backend, taken), as_json=as_json)
 
@@ -176,13 +190,16 @@ async def show(
         print_json(facts)
         return
     say_where(backend)
-    out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
-    models = f"models: {', '.join(facts['models']) or '-'}"
-    for line in [*_details(facts), _seat(facts), _reads(facts), f"address {facts['address']}", models]:
+    out.print(_named(facts["name"], _state(facts)), highlight=False, soft_wrap=True)
+    names, address = ", ".join(facts["models"]) or "-", facts["address"]
+    models = say(f"models: {names}", f"模型：{names}")
+    address = say(f"address {address}", f"出口地址：{address}")
+    for line in [*_details(facts), _seat(facts), _reads(facts), address, models]:
         out.print(f"  {line}", highlight=False, soft_wrap=True)
     for line in facts["audit"]:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
-        out.print(f"  {at}  {line['actor']}  {line['action']}  {line['detail']}", style="dim", highlight=False)
+        done = f"  {at}  {line['actor']}  {word(line['action'])}  {word(line['detail'])}"
+        out.print(done, style="dim", highlight=False, soft_wrap=True)
 
 
 @app.command("test")
@@ -195,19 +212,19 @@ async def ask_google(
     """Ask Google whether the cookies are good. Leaves with 1 when an account does not answer."""
     names = [name] if name else [facts["name"] for facts in await backend.all()]
     if not names:
-        fail("there is no account yet; `gemgate accounts add` takes cookies")
+        fail(_NONE.for_(language()))
     if not as_json:
         say_where(backend)
     bad = 0
     for one in names:
-        with err.status(marked("asking Google about {} …", one)):
+        with err.status(marked(say("asking Google about {} …", "正在向 Google 验证 {}…"), one)):
             facts, why = await _tested(backend, one)
         bad += bool(why)
         if as_json:
             print_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
         else:
             out.print(
-                marked("[red]{}: {}[/red]", one, why) if why else f"{one}: {_state(facts)}",
+                marked(say("[red]{}: {}[/red]", "[red]{}：{}[/red]"), one, why) if why else _named(one, _state(facts)),
                 highlight=False,
                 soft_wrap=True,
             )
@@ -223,7 +240,7 @@ async def _tested(backend: AccountBackend, name: str) -> tuple[Facts, str]:
         raise
     except GatewayError as error:
         return {}, error.text(language())
-    return facts, "" if facts["state"] in _GOOD else f"{facts['state']} ({facts['why']})"
+    return facts, "" if facts["state"] in _GOOD else _state(facts)
 
 
 @app.command("measure")
@@ -236,12 +253,12 @@ async def find_walls(
     """Find out how much of a prompt the account reads, with at most six prompts, and remember it."""
     if not as_json:
         say_where(backend)
-    with err.status(marked("asking {} what stands at the end of long prompts …", name)):
+    with err.status(marked(say("asking {} what stands at the end of long prompts …", "正在用长提示词测试 {}…"), name)):
         facts = await backend.measure(name)
     if as_json:
         print_json(facts)
     else:
-        out.print(f"{name}: {_reads(facts)}", highlight=False, soft_wrap=True)
+        out.print(_named(name, _reads(facts)), highlight=False, soft_wrap=True)
 
 
 def _size(reads: Facts) -> str:
@@ -253,23 +270,30 @@ def _size(reads: Facts) -> str:
 
 def _seat(facts: Facts) -> str:
     """Which account of its cookies, and what it speaks, in a line."""
-    speaks = f", asked to speak {facts['language']}" if facts["language"] else ""
-    return f"account number {facts['number']} of its cookies{speaks}"
+    number, tongue = facts["number"], facts["language"]
+    speaks, speaks_zh = (f", asked to speak {tongue}", f"，语言 {tongue}") if tongue else ("", "")
+    return say(f"account number {number} of its cookies{speaks}", f"Cookie 中的第 {number} 号账号{speaks_zh}")
 
 
 def _reads(facts: Facts) -> str:
     """How much of a prompt an account reads, in a line."""
     reads = facts["reads"]
     if reads["bytes"] is None:
-        return "reads prompts of any length"
-    both = f"{reads['with_files_bytes']:,}" if reads["with_files_bytes"] else "any number of"
-    line = f"reads {reads['bytes']:,} bytes of a prompt, {both} with files"
+        return say("reads prompts of any length", "可读取任意长度的提示词")
+    plain, with_files = f"{reads['bytes']:,}", reads["with_files_bytes"]
+    both, both_zh = (f"{with_files:,}", f"{with_files:,} 字节") if with_files else ("any number of", "不限")
+    line = say(f"reads {plain} bytes of a prompt, {both} with files", f"可读取提示词 {plain} 字节，连同文件 {both_zh}")
     if reads["known_by"] == "set":
-        return f"{line} (as it is set up)"
+        return line + say(" (as it is set up)", "（按设置）")
     if reads["measured_at"] is None:
-        return f"{line} (assumed; `gemgate accounts measure` finds out)"
+        return line + say(
+            " (assumed; `gemgate accounts measure` finds out)", "（假定值；`gemgate accounts measure` 可实测）"
+        )
     day = time.strftime("%Y-%m-%d", time.localtime(reads["measured_at"]))
-    return f"{line} (measured {day}, tier {reads['measured_tier']}, within {reads['resolution_bytes']:,} bytes)"
+    tier, within = reads["measured_tier"], f"{reads['resolution_bytes']:,}"
+    return line + say(
+        f" (measured {day}, tier {tier}, within {within} bytes)", f"（{day} 实测，档位 {tier}，误差 {within} 字节以内）"
+    )
 
 
 def _acting(action: str, about: str) -> Callable[..., None]:
@@ -302,7 +326,8 @@ async def reset(
 ) -> None:
     """End a cool-down by hand. Google's limit stays what it is; an audit line says who did it."""
     if capability is not None and capability not in get_args(Capability):
-        fail(f"--capability is one of {', '.join(get_args(Capability))}", 2)
+        known = get_args(Capability)
+        fail(say(f"--capability is one of {', '.join(known)}", f"--capability 可选 {'、'.join(known)}"), 2)
     chosen: Capability | None = capability  # type: ignore[assignment]
     if not as_json:
         say_where(backend)
@@ -318,12 +343,10 @@ async def remove(
 ) -> None:
     """Forget an account with its cookies. Calls under way end as they do."""
     if not yes:
-        if not sys.stdin.isatty():
-            fail("say --yes to remove an account without being asked", 2)
-        typer.confirm(f"Forget the account {name} and its cookies?", abort=True)
+        confirmed(say(f"Forget the account {name} and its cookies?", f"删除账号 {name} 及其 Cookie？"))
     say_where(backend)
     await backend.remove(name)
-    out.print(f"{name} is forgotten", highlight=False)
+    out.print(say(f"{name} is forgotten", f"已删除 {name}"), highlight=False)
 
 
 @app.command()
@@ -333,20 +356,27 @@ def rekey(config: ConfigOption = None) -> None:
     No gateway may run meanwhile. Older keys stay where they are, because older backups need them.
     """
     result = run(rekeyed(load_settings(config=config).settings))
-    out.print(f"sealed anew with {result.key}: {result.changed} secret(s)", highlight=False, soft_wrap=True)
-    if result.locked:
+    done = say(
+        f"sealed anew with {result.key.en}: {result.changed} secret(s)",
+        f"已用 {result.key.zh}重新加密 {result.changed} 项",
+    )
+    out.print(done, highlight=False, soft_wrap=True)
+    if names := ", ".join(result.locked):
         fail(
-            f"these accounts were sealed with a key that is not there: {', '.join(result.locked)}. Add that key behind "
-            "the first one and run this again, or hand over their cookies anew"
+            say(
+                f"these accounts were sealed with a key that is not there: {names}. Add that key behind the first one "
+                "and run this again, or hand over their cookies anew",
+                f"以下账号用已不存在的密钥加密：{names}。请把该密钥加在第一个之后再运行一次，或重新提供它们的 Cookie",
+            )
         )
-    out.print(result.hint, style="dim", highlight=False, soft_wrap=True)
+    out.print(result.hint.for_(language()), style="dim", highlight=False, soft_wrap=True)
 
 
 async def _signed_in(backend: AccountBackend, name: str) -> Facts:
     """The account once it is known whether its cookies are good."""
     over = time.monotonic() + SIGNING_IN
     facts = await backend.one(name)
-    with err.status("signing in …"):
+    with err.status(say("signing in …", "正在登录…")):
         while facts["state"] == "starting" and facts["source"] and time.monotonic() < over and backend.lives:
             await asyncio.sleep(0.3)
             facts = await backend.one(name)
@@ -363,7 +393,7 @@ def _report(facts: Facts, *, as_json: bool, must_be_ready: bool = False) -> None
     if as_json:
         print_json(facts)
     else:
-        out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
+        out.print(_named(facts["name"], _state(facts)), highlight=False, soft_wrap=True)
         if facts["notice"]:
             err.print(facts["notice"], style="yellow", highlight=False, soft_wrap=True, markup=False)
     if facts["state"] in ("needs_login", "error") or (must_be_ready and facts["state"] not in _GOOD):
@@ -371,33 +401,37 @@ def _report(facts: Facts, *, as_json: bool, must_be_ready: bool = False) -> None
 
 
 def _state(facts: Facts) -> str:
-    why = f" ({facts['why']})" if facts["why"] else ""
-    return f"{facts['state']}{why}{_left(facts['seconds_left'])}"
+    why = facts["why"] and say(f" ({facts['why']})", f"（{facts['why']}）")
+    return f"{word(facts['state'])}{why or ''}{_left(facts['seconds_left'])}"
+
+
+def _named(name: str, line: str) -> str:
+    return say(f"{name}: {line}", f"{name}：{line}")
 
 
 def _left(seconds: float | None) -> str:
-    """Such as ", 57 min left", in the unit that a person would take; nothing without seconds."""
+    """Such as ", 57 min left"; nothing without seconds."""
     if not seconds:
         return ""
-    for size, per, unit in ((172_800, 86_400, "d"), (7200, 3600, "h"), (120, 60, "min")):
-        if seconds >= size:
-            return f", {math.ceil(seconds / per)} {unit} left"
-    return f", {math.ceil(seconds)} s left"
+    left = span(seconds, whole=True)
+    return say(f", {left} left", f"，剩余 {left}")
 
 
 def _rests(facts: Facts) -> str:
     """What cools, each kind of call with its time: "pro 57 min, image next call probes"."""
-    return ", ".join(
-        f"{one['capability']} {_left(one['seconds_left'])[2:].removesuffix(' left')}"
-        if one["phase"] == "open"
-        else f"{one['capability']} {_PHASES.get(one['phase'], one['phase'])}"
+    return say(", ", "、").join(
+        f"{word(one['capability'])} {span(one['seconds_left'], whole=True) if one['phase'] == 'open' else _probes()}"
         for one in facts["cooldowns"]
     )
 
 
+def _probes() -> str:
+    return say("next call probes", "下次调用试探")
+
+
 def _sentences(facts: Facts) -> list[str]:
     """Why it stands as it does, each sentence once however many kinds of calls it holds for."""
-    last = facts["last_error"] and f"last error: {facts['last_error']}"
+    last = _last_error(facts)
     found = [facts["why"], *(one["reason"] for one in facts["cooldowns"]), facts["notice"]]
     return list(dict.fromkeys(line for line in [*found, "" if facts["last_error"] in found else last] if line))
 
@@ -407,18 +441,27 @@ def _to_do(facts: Facts) -> list[str]:
     remedy = facts.get("remedy")
     if not remedy:
         return []
-    said = f"{facts['reason']}: {remedy['title']}; {remedy['text']}"
-    return [said, f"open {remedy['url']}"] if remedy["url"] else [said]
+    said = say(f"{facts['reason']}: {remedy['title']}; {remedy['text']}", f"{remedy['title']}；{remedy['text']}")
+    return [said, say(f"open {remedy['url']}", f"请打开 {remedy['url']}")] if remedy["url"] else [said]
 
 
 def _details(facts: Facts) -> list[str]:
     lines = _to_do(facts)
     lines += [
-        f"{one['capability']}: {_PHASES[one['phase']]}{_left(one['seconds_left'])} ({one['reason']})"
+        _named(
+            word(one["capability"]),
+            (say("cools", "冷却中") + _left(one["seconds_left"]) if one["phase"] == "open" else _probes())
+            + say(f" ({one['reason']})", f"（{one['reason']}）"),
+        )
         for one in facts["cooldowns"]
     ]
     if facts["notice"]:
         lines.append(facts["notice"])
     if facts["last_error"] and facts["last_error"] != facts["why"]:
-        lines.append(f"last error: {facts['last_error']}")
+        lines.append(_last_error(facts))
     return lines
+
+
+def _last_error(facts: Facts) -> str:
+    last = facts["last_error"]
+    return say(f"last error: {last}", f"最近的错误：{last}") if last else ""

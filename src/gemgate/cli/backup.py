@@ -10,7 +10,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from gemgate.assembly.storage import database_url, held, key_file, open_blobs, open_storage, sqlite_path
-from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run, say
+from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, progress, run, say
 from gemgate.ports.accounts import AccountStore
 from gemgate.settings import Settings
 from gemgate.stores import backup as archive
@@ -92,7 +92,7 @@ def _put_keys(settings: Settings, source: Path) -> None:
 
 def _bar() -> Progress:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
-    return Progress(*columns, console=err, transient=True)
+    return progress(*columns)
 
 
 async def _backup(settings: Settings, path: Path, *, images: bool) -> None:
@@ -105,11 +105,11 @@ async def _backup(settings: Settings, path: Path, *, images: bool) -> None:
             )
         )
     async with open_storage(settings, exclusive=False) as storage:
-        with _bar() as progress:
+        with _bar() as shown:
             what = say("rows and pictures", "记录和图片") if images else say("rows", "记录")
-            task = progress.add_task(what, total=None)
+            task = shown.add_task(what, total=None)
             blobs = storage.blobs if images else None
-            manifest = await archive.write(path, storage.database, blobs, time.time(), lambda _: progress.advance(task))
+            manifest = await archive.write(path, storage.database, blobs, time.time(), lambda _: shown.advance(task))
     out.print(f"{path}  {_told(manifest)}", highlight=False, soft_wrap=True)
 
 
@@ -125,10 +125,10 @@ async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = database_url(settings)
-    with held(url), _bar() as progress:
-        task = progress.add_task(say("rows and pictures", "记录和图片"), total=None)
+    with held(url), _bar() as shown:
+        task = shown.add_task(say("rows and pictures", "记录和图片"), total=None)
         blobs = open_blobs(settings)
-        manifest = await archive.restore(path, url, blobs, replace=replace, done=lambda _: progress.advance(task))
+        manifest = await archive.restore(path, url, blobs, replace=replace, done=lambda _: shown.advance(task))
     restored = say(f"{_told(manifest)} restored", f"已恢复 {_told(manifest)}")
     out.print(restored, highlight=False, soft_wrap=True)
     async with open_storage(settings, exclusive=False) as storage:

@@ -18,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, written_whole
-from gemgate.cli.terminal import err, quoted, say
+from gemgate.cli.terminal import progress, quoted, say
+from gemgate.cli.words import span
 from gemgate.errors import GatewayError, Unreachable
 
 FETCHES = 4
@@ -57,12 +58,12 @@ async def follow(gateway: Connection, batch_id: str, folder: Path, *, quiet: boo
         TimeElapsedColumn(),
         TextColumn("{task.fields[more]}"),
     )
-    with Progress(*columns, console=err, disable=quiet) as progress:
-        bar = progress.add_task(say("painting", "正在生成"), total=None, more="")
+    with progress(*columns, quiet=quiet, stays=True) as shown:
+        bar = shown.add_task(say("painting", "正在生成"), total=None, more="")
         waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         fetchers = [asyncio.create_task(_fetcher(gateway, waiting, folder, haul)) for _ in range(FETCHES)]
         try:
-            async with aclosing(_events(gateway, batch_id, progress, bar)) as events:
+            async with aclosing(_events(gateway, batch_id, shown, bar)) as events:
                 async for name, data in events:
                     if name == "result":
                         haul.errors.pop(data["task_id"], None)
@@ -71,7 +72,7 @@ async def follow(gateway: Connection, batch_id: str, folder: Path, *, quiet: boo
                         haul.errors[data["task_id"]] = data
                     else:
                         haul.status = data
-                        progress.update(bar, total=data["total"], completed=data["completed"], more=_more(data))
+                        shown.update(bar, total=data["total"], completed=data["completed"], more=_more(data))
                         if not to_end:
                             break
             for _ in fetchers:
@@ -84,7 +85,7 @@ async def follow(gateway: Connection, batch_id: str, folder: Path, *, quiet: boo
 
 
 async def _events(
-    gateway: Connection, batch_id: str, progress: Progress, bar: TaskID
+    gateway: Connection, batch_id: str, shown: Progress, bar: TaskID
 ) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """Name and data of each event, each once, until the batch has ended or is paused."""
     seen, failures = "0", 0
@@ -107,7 +108,7 @@ async def _events(
         except Unreachable:
             if gateway.own:
                 raise
-            progress.update(
+            shown.update(
                 bar, more=f"[yellow]{say('the gateway is away, waiting for it', '网关暂时无法访问，正在等待')}[/yellow]"
             )
         await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
@@ -126,15 +127,9 @@ def _more(status: dict[str, Any]) -> str:
     if reason := status.get("waiting_for"):
         parts.append(f"[yellow]{quoted(reason)}[/yellow]")
     elif (eta := status.get("eta_seconds")) and (ready := status.get("ready_at")):
-        left = _span(eta)
+        left = span(eta, whole=True)
         parts.append(say(f"about {left} left, ready by {local(ready)}", f"约剩 {left}，预计 {local(ready)} 前完成"))
     return ", ".join(parts)
-
-
-def _span(seconds: int) -> str:
-    if seconds < 90:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 5400 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
 async def _fetcher(

@@ -23,6 +23,7 @@ from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.images import SIZES
 from gemgate.cli.jobs import IdArgument, LimitOption, StatusOption
 from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, err, fail, out, say
+from gemgate.cli.words import word
 
 batch = typer.Typer(
     name="batch",
@@ -213,7 +214,8 @@ def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
         new = len(haul.files) - haul.kept
         there = say(f", {haul.kept} were here", f"，已有 {haul.kept} 张") if haul.kept else ""
         written = say(f"{new} pictures written to {output}/", f"已将 {new} 张图片写入 {output}/")
-        out.print(f"{status['batch_id']} {status['status']}: {written}{there}", highlight=False, soft_wrap=True)
+        head = f"{status['batch_id']} {word(status['status'])}" + say(": ", "：")
+        out.print(f"{head}{written}{there}", highlight=False, soft_wrap=True)
         jobs.errors_shown(status["batch_id"], list(haul.errors.values()))
     if haul.errors or status["status"] in ("failed", "cancelled"):
         raise typer.Exit(1)

@@ -16,8 +16,9 @@ from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import sqlite_path
 from gemgate.cli.doctor import stored_accounts
-from gemgate.cli.terminal import ConfigOption, JsonOption, fail, load_settings, out, run, say
-from gemgate.errors import GatewayError
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, load_settings, out, run, say
+from gemgate.cli.words import word
+from gemgate.errors import GatewayError, SettingsError
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.record import InMemoryRecord
 from gemgate.pool.status import Egress
@@ -52,8 +53,8 @@ def canary(
     settings = load_settings(config=config).settings
     try:
         believed = facts.load(settings.wire_facts)
-    except facts.BadFacts as error:
-        fail(str(error))
+    except SettingsError as error:
+        fail(error.text(language()), 2)
     watch = run(_watched(settings, believed, account, speak=not quiet, rotate=rotate, picture=picture))
     findings = probes.judge(believed.canary, watch.seen)
     summary = _report(findings, believed, watch)
@@ -85,27 +86,32 @@ def _report(findings: list[probes.Finding], believed: facts.WireFacts, watch: pr
 
 def _show(findings: list[probes.Finding], watch: probes.Watch) -> None:
     table = Table(box=None, pad_edge=False)
-    for column in ("", "fact", "section", "seen"):
+    for column in say(",fact,section,seen", ",事实,章节,所见").split(","):
         table.add_column(column, overflow="fold")
     counts = dict.fromkeys(_MARK, 0)
     for finding in findings:
         counts[finding.verdict] += 1
         if finding.verdict == "confirmed" and not finding.disputed:
             continue
-        seen = finding.seen or "not looked at"
-        believed = (
-            " (disputed)"
-            if finding.disputed
-            else f" (believed: {finding.believed})"
-            if finding.verdict == "changed"
-            else ""
+        seen = finding.seen or say("not looked at", "未查看")
+        believed = ""
+        if finding.disputed:
+            believed = say(" (disputed)", "（有争议）")
+        elif finding.verdict == "changed":
+            believed = say(f" (believed: {finding.believed})", f"（原以为：{finding.believed}）")
+        table.add_row(
+            Text(word(finding.verdict), _MARK[finding.verdict]), finding.fact, finding.section, f"{seen}{believed}"
         )
-        style = _MARK[finding.verdict]
-        table.add_row(Text(finding.verdict, style), finding.fact, finding.section, f"{seen}{believed}")
     if table.row_count:
         out.print(table)
     summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    out.print(f"{summary}; {watch.generations} prompts were sent. Sections are those of docs/google-wire.md.")
+    summary_zh = "，".join(f"{word(verdict)} {count} 项" for verdict, count in counts.items())
+    sent = watch.generations
+    told = say(
+        f"{summary}; {sent} prompts were sent. Sections are those of docs/google-wire.md.",
+        f"{summary_zh}；共发送 {sent} 条提示词。章节指 docs/google-wire.md 的章节。",
+    )
+    out.print(told, highlight=False, soft_wrap=True)
 
 
 async def _watched(

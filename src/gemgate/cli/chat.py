@@ -17,7 +17,8 @@ from gemgate.caller import Caller
 from gemgate.chat import ChatRequest, Message, Role, Text, TextDelta, ThoughtDelta
 from gemgate.cli.chat_at import chat_at, models_at
 from gemgate.cli.connection import GatewayOption, KeyOption
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, load_settings, marked, out, plain, run, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, language, load_settings, marked, out, plain, run, say
+from gemgate.cli.words import word
 from gemgate.settings import Settings
 
 CALLER = Caller(client="cli", admin=True)
@@ -130,7 +131,7 @@ async def _models(settings: Settings, as_json: bool) -> None:
                 "id": card.id,
                 "kind": card.kind,
                 "served_by": offer.name if (offer := card.offer(offers)) else None,
-                "description": card.description,
+                "description": card.description.for_(language()),
             }
             for card in service.gateway.models()
         ]
@@ -148,5 +149,5 @@ def _listed(rows: list[dict[str, Any]], as_json: bool) -> None:
             continue
         served = "{:24}" if row["served_by"] else "[red]{:24}[/red]"
         named = row["served_by"] or say("not offered by this account", "此账号不提供")
-        line = marked(f"{{:34}} {{:6}} {served} {{}}", row["id"], row["kind"], named, row["description"])
+        line = marked(f"{{:34}} {{:6}} {served} {{}}", row["id"], word(row["kind"]), named, row["description"])
         out.print(line, highlight=False, soft_wrap=True)

@@ -66,15 +66,11 @@ MISUSE = (
     (r"Option (.+) requires an argument\.", r"选项 {0} 需要一个值。"),
     (r"Option (.+) does not take a value\.", r"选项 {0} 不接受值。"),
     (r"Got unexpected extra argument(?:s|\(s\))? \((.+)\)", r"多余的参数：{0}"),
-    (r"(?:Value error, )?(\S+) is not one of (.+)\.", r"{0} 不可用，可选 {1}。"),
+    (r"(\S+) is not one of (.+)\.", r"{0} 不可用，可选 {1}。"),
     (r"(?:file|path|dir|directory) (.+) does not exist\.", r"{0} 不存在。"),
     (r"(?:file|path|dir|directory) (.+) is a directory\.", r"{0} 是目录。"),
     (r"(?:file|path|dir|directory) (.+) is a file\.", r"{0} 是文件，不是目录。"),
     (r"(?:file|path|dir|directory) (.+) is not readable\.", r"{0} 不可读。"),
-    (r"Input should be less than or equal to (\S+)", r"最大为 {0}"),
-    (r"Input should be greater than or equal to (\S+)", r"最小为 {0}"),
-    (r"Input should be a valid integer.*", r"应为整数"),
-    (r"Input should be a valid number.*", r"应为数字"),
 )
 """What the library says when a command is typed wrongly; a sentence that is not here stays in English."""
 

@@ -17,9 +17,9 @@ from typing import Annotated, NoReturn
 
 import numpy as np
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, reason, say
+from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, progress, reason, say
 from gemgate.errors import ClientError
 from gemgate.imaging import (
     PROFILES,
@@ -236,12 +236,12 @@ def _row(path: Path, cleaned: Cleaned, stamped: Tagged | None, output: str) -> R
 def _with_progress(pairs: Sequence[tuple[Path, Path]], job: _Job, *, quiet: bool) -> Iterator[Row]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
-        Progress(*columns, console=err, transient=True, disable=quiet or len(pairs) < 2) as progress,
+        progress(*columns, quiet=quiet or len(pairs) < 2) as shown,
         ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads,
     ):
-        task = progress.add_task("cleaning", total=len(pairs))
+        task = shown.add_task(say("cleaning", "正在处理"), total=len(pairs))
         for row in threads.map(job, pairs):
-            progress.advance(task)
+            shown.advance(task)
             yield row
 
 
@@ -281,8 +281,15 @@ def _tell_rows(rows: Sequence[Row], skipped: Sequence[Path]) -> None:
         colour = SAID[row.logo][0]
         head = f" -> {row.output}" if row.output else ""
         tail = "; ".join(filter(None, (row.profile, row.note)))
-        line = marked(f"[{colour}]{{}}[/{colour}] {{}}{{}}{{}}", row.logo, row.file, head, f" ({tail})" if tail else "")
-        out.print(line, highlight=False, soft_wrap=True)
+        line = marked(
+            f"[{colour}]{{}}[/{colour}] {{}}{{}}{{}}",
+            say(row.logo, SAID[row.logo][2]),
+            row.file,
+            head,
+            f" ({tail})" if tail else "",
+        )
+        place = err if row.logo == "error" else out
+        place.print(line, highlight=False, soft_wrap=True)
     counted = Counter(row.logo for row in rows)
     sums = [f"{counted[logo]} {say(*words)}" for logo, (_, *words) in SAID.items() if counted[logo]]
     if skipped:

@@ -25,9 +25,10 @@ from pydantic import SecretStr
 
 from gemgate.assembly.node import open_service
 from gemgate.cli.account_backend import running
+from gemgate.cli.address import address_of, unreachable
 from gemgate.cli.serve import listening
 from gemgate.cli.terminal import err, language, load_settings, run, say
-from gemgate.errors import ClientError, GatewayError, LocalText, NoAccount, NotFound, Unreachable, system_words
+from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
@@ -95,10 +96,7 @@ class Connection:
                     raise _said(answer.status, await answer.read(), address)
                 yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            why = _why(error)
-            raise Unreachable(
-                f"{_origin(address)} does not answer: {why.en}", f"{_origin(address)} 没有响应：{why.zh}"
-            ) from None
+            raise unreachable(_origin(address), error) from None
 
     async def lines(
         self, target: str, method: str = "GET", body: Body | None = None, headers: Mapping[str, str] | None = None
@@ -128,12 +126,6 @@ class Connection:
         return size
 
 
-def _why(error: Exception) -> LocalText:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return system_words(error.os_error)
-    return system_words(error) if str(error) else LocalText("no answer in time", "未及时响应")
-
-
 @asynccontextmanager
 async def connected(
     settings: Settings, url: str, key: str, *, resident: bool, admin: bool = False
@@ -146,7 +138,7 @@ async def connected(
     known = _key_of(settings, admin=admin)
     async with aiohttp.ClientSession(timeout=SECONDS, headers={"accept-language": language()}) as http:
         if url:
-            yield Connection(http, _address_of(url), key or (known if admin else ""))
+            yield Connection(http, address_of(url), key or (known if admin else ""))
         elif found := await running(settings):
             yield Connection(http, found, key or known)
         else:
@@ -228,19 +220,6 @@ def _key_of(settings: Settings, *, admin: bool) -> str:
     return settings.api_keys[0].secret if settings.api_keys else ""
 
 
-def _address_of(url: str) -> str:
-    """What was typed as a gateway's address, without `/v1`; ClientError for what is none."""
-    url = url.rstrip("/").removesuffix("/v1")
-    try:
-        if urlsplit(url).scheme not in ("http", "https"):
-            url = "http://" + url
-        if urlsplit(url).hostname:
-            return url
-    except ValueError:
-        pass
-    raise ClientError(f"{url} is no address of a gateway", f"{url} 不是网关地址", param="url")
-
-
 def _origin(address: str) -> str:
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}"
@@ -252,10 +231,16 @@ def _said(status: int, body: bytes, address: str) -> GatewayError:
         told = orjson.loads(body)
         detail = told.get("detail") or told["error"]["message"]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return _no_gateway(_origin(address)) if status == 404 else Unreachable(f"{address} answered {status}", "")
-    hint = ". Give the key of that gateway with --key" if status == 401 else ""
+        return (
+            _no_gateway(_origin(address))
+            if status == 404
+            else Unreachable(f"{address} answered {status}", f"{address} 返回 {status}")
+        )
+    hint = hint_zh = ""
+    if status == 401:
+        hint, hint_zh = ". Give the key of that gateway with --key", "。请用 --key 提供该网关的密钥"
     kind: type[GatewayError] = NotFound if status == 404 else ClientError if status < 500 else Unreachable
-    return kind(f"{detail}{hint}", str(detail))
+    return kind(f"{detail}{hint}", f"{detail}{hint_zh}")
 
 
 def _no_gateway(url: str) -> ClientError:

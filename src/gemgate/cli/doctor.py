@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from pydantic import SecretStr
 
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
@@ -27,7 +28,9 @@ from gemgate.pool.status import Egress
 from gemgate.ports.accounts import AccountSetup, StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.upstream import Upstream
-from gemgate.settings import Settings, outdated, shown
+from gemgate.settings import SECRET_MARK, Settings, shown
+from gemgate.settings.loading import origin_of
+from gemgate.settings.outdated import outdated
 from gemgate.settings.sections import about, in_sections
 from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.stores.sql.database import unopened
@@ -36,7 +39,17 @@ from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.version import __version__
 
 Verdict = Literal["ok", "warn", "fail"]
-_MARK = {"ok": "[green]ok[/green]  ", "warn": "[yellow]warn[/yellow]", "fail": "[red]fail[/red]"}
+_MARK = {
+    "ok": ("[green]ok[/green]  ", "[green]正常[/green]"),
+    "warn": ("[yellow]warn[/yellow]", "[yellow]注意[/yellow]"),
+    "fail": ("[red]fail[/red]", "[red]失败[/red]"),
+}
+_CHECKS = {
+    "version": "版本", "disk": "磁盘", "clock": "时钟", "access": "访问", "settings": "设置", "storage": "存储",
+    "database": "数据库", "account": "账号", "cookies": " Cookie", "source": " Cookie 来源",
+    "stored cookies": "已存储的 Cookie", "sign-in": "登录", "session": "会话",
+}  # fmt: skip
+"""What is checked, as it is called in Chinese."""
 LOW_DISK = 500_000_000
 
 
@@ -48,6 +61,13 @@ class Finding:
     verdict: Verdict
     found: str
     advice: str = ""
+
+    @property
+    def named(self) -> str:
+        """What is checked, for people: "sign-in of alice"."""
+        what, _, name = self.check.partition(" of ") if " of " in self.check else self.check.partition(" ")
+        chinese = _CHECKS.get(what, what)
+        return say(self.check, f"{name} 的{chinese}" if " of " in self.check else f"{chinese} {name}".strip())
 
 
 def show_settings(
@@ -76,7 +96,10 @@ def show_settings(
         for name in mine:
             row = rows[name]
             style = "dim" if row["from"] == "default" else "bold"
-            line = marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {row['value'] or '-':44}", row["from"])
+            origin = origin_of(row["from"]).for_(language()).strip()
+            secret = isinstance(getattr(settings, name.lower()), SecretStr)
+            value = say(SECRET_MARK, "已设置") if secret else row["value"] or "-"
+            line = marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {value:44}", origin)
             out.print(line, highlight=False, soft_wrap=True)
 
 
@@ -108,7 +131,7 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     else:
         for finding in findings:
             out.print(
-                marked(_MARK[finding.verdict] + " {}: {}", finding.check, finding.found),
+                marked(say(*_MARK[finding.verdict]) + say(" {}: {}", " {}：{}"), finding.named, finding.found),
                 highlight=False,
                 soft_wrap=True,
             )
@@ -120,7 +143,7 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 async def _all(settings: Settings) -> list[Finding]:
     findings = [_versions(), _disk(settings.data_dir), _clock(settings.data_dir), _listening(settings)]
-    findings += [Finding("settings", "warn", sentence) for sentence in outdated()]
+    findings += [Finding("settings", "warn", sentence.for_(language())) for sentence in outdated()]
     findings += await storage(settings)
     findings += [finding async for finding in _accounts(settings)]
     return findings

@@ -14,7 +14,20 @@ from rich.table import Table
 from gemgate.assembly import fleet
 from gemgate.assembly.node import open_service
 from gemgate.cli.serve import listening, run_server
-from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, err, load_settings, marked, out, run, say
+from gemgate.cli.terminal import (
+    ConfigOption,
+    FleetOption,
+    JsonOption,
+    err,
+    language,
+    load_settings,
+    marked,
+    out,
+    run,
+    say,
+)
+from gemgate.cli.words import span, word
+from gemgate.errors import LocalText
 from gemgate.fleet.registry import DEAD_AFTER, answers_probe
 from gemgate.nodes import Node
 from gemgate.ports.nodes import NodeRegistry
@@ -55,7 +68,8 @@ async def _worker(settings: Settings, origins: Mapping[str, str]) -> None:
     _warn(fleet.check(settings))
     with listening(settings) as (sock, bound):
         async with open_service(bound) as service, fleet.announced(service, bound, bound.port) as announcer:
-            out.print(f"node {announcer.card.worker_id} at {announcer.card.url}", highlight=False, soft_wrap=True)
+            name, url = announcer.card.worker_id, announcer.card.url
+            out.print(say(f"node {name} at {url}", f"节点 {name}：{url}"), highlight=False, soft_wrap=True)
 
             async def leave() -> None:
                 await announcer.leave()
@@ -72,9 +86,9 @@ async def _gateway(settings: Settings, origins: Mapping[str, str]) -> None:
             await run_server(sock, create_front_app(bound, edge), bound)
 
 
-def _warn(missing: list[str]) -> None:
+def _warn(missing: list[LocalText]) -> None:
     for line in missing:
-        told = marked(say("[yellow]not shared:[/yellow] {}", "[yellow]未共享：[/yellow]{}"), line)
+        told = marked(say("[yellow]not shared:[/yellow] {}", "[yellow]未共享：[/yellow]{}"), line.for_(language()))
         err.print(told, highlight=False, soft_wrap=True)
 
 
@@ -110,25 +124,34 @@ def list_nodes(json: JsonOption = False, config: ConfigOption = None) -> None:
     table = Table(*say(NODE_HEADS, NODE_HEADS_ZH).split(","))
     for node in found:
         report = node.report
-        status = "dead" if _is_dead(node) else f"{report.status}, draining" if node.draining else report.status
+        status = word("dead" if _is_dead(node) else report.status)
+        if node.draining and not _is_dead(node):
+            status += say(", draining", "，排空中")
         row = (node.card.worker_id, node.card.url, status, f"{node.weight:g}", report.current, report.lanes)
-        table.add_row(*map(str, row), str(report.dispatched), say(f"{node.age:.0f} s ago", f"{node.age:.0f} 秒前"))
+        table.add_row(*map(str, row), str(report.dispatched), say(f"{span(node.age)} ago", f"{span(node.age)}前"))
     out.print(table)
     for node in found:
         if node.report.why:
-            out.print(f"{node.card.worker_id}: {node.report.why}", style="dim", highlight=False, soft_wrap=True)
+            why = say(f"{node.card.worker_id}: {node.report.why}", f"{node.card.worker_id}：{node.report.why}")
+            out.print(why, style="dim", highlight=False, soft_wrap=True)
 
 
 @nodes.command()
 def drain(name: NameArgument, config: ConfigOption = None) -> None:
     """Give a node no new calls; what runs there ends. It stays so until `resume`."""
-    _change(config, lambda registry: registry.drain(name, True), f"{name} takes no new calls")
+    _change(
+        config,
+        lambda registry: registry.drain(name, True),
+        say(f"{name} takes no new calls", f"{name} 不再接收新的调用"),
+    )
 
 
 @nodes.command()
 def resume(name: NameArgument, config: ConfigOption = None) -> None:
     """Take back `drain`."""
-    _change(config, lambda registry: registry.drain(name, False), f"{name} takes calls again")
+    _change(
+        config, lambda registry: registry.drain(name, False), say(f"{name} takes calls again", f"{name} 恢复接收调用")
+    )
 
 
 @nodes.command()
@@ -138,13 +161,17 @@ def weight(
     config: ConfigOption = None,
 ) -> None:
     """Set a node's share of the calls."""
-    _change(config, lambda registry: registry.weigh(name, share), f"{name} has weight {share:g}")
+    _change(
+        config,
+        lambda registry: registry.weigh(name, share),
+        say(f"{name} has weight {share:g}", f"{name} 的权重为 {share:g}"),
+    )
 
 
 @nodes.command()
 def remove(name: NameArgument, config: ConfigOption = None) -> None:
     """Forget a node that is gone; one that lives announces itself again."""
-    _change(config, lambda registry: registry.forget(name), f"{name} is forgotten")
+    _change(config, lambda registry: registry.forget(name), say(f"{name} is forgotten", f"已移除 {name}"))
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ import typer
 from rich.table import Table
 
 from gemgate.cli.connection import Connection, UrlOption, through
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, out, plain, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, confirmed, err, fail, language, out, plain, say
 from gemgate.dialects import account_history as shapes
 from gemgate.errors import ClientError, Unreachable
 from gemgate.stores.drafts import drafted
@@ -155,8 +155,8 @@ def export(
     for one in done["missing"]:
         err.print(f"{one['account']} {one['id'] or ''}: {one['error']}", highlight=False, soft_wrap=True)
     for name, place in done["next"].items():
-        en = f"{name} has more: --account {name} --cursor {place}"
-        err.print(say(en, f"{name} 还有更多：--account {name} --cursor {place}"), highlight=False, soft_wrap=True)
+        again = f"--account {name} --cursor {place}"
+        err.print(say(f"{name} has more: {again}", f"{name} 还有更多：{again}"), highlight=False, soft_wrap=True)
     if done["missing"]:
         raise typer.Exit(1)
 
@@ -213,7 +213,7 @@ def delete(
 ) -> None:
     """Delete at Google, for good, a chat that this gateway has made. Any other is refused."""
     if not yes:
-        typer.confirm(say(f"Delete {chat} at Google, for good?", f"确定要在 Google 永久删除 {chat}？"), abort=True)
+        confirmed(say(f"Delete {chat} at Google, for good?", f"确定要在 Google 永久删除 {chat}？"))
 
     async def work(gateway: Connection) -> Any:
         return await gateway.ask("DELETE", _path(await _account(gateway, account), chat))
@@ -294,11 +294,12 @@ async def _gathered(
 
 
 def _told(found: dict[str, Any], *, as_json: bool) -> None:
+    """The chats, and which accounts could not be asked, each reason once; 1 when there are such."""
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
-    elif not found["data"]:
+    elif not found["data"] and not found["problems"]:
         err.print(say("No chats", "没有对话"), highlight=False)
-    else:
+    elif found["data"]:
         heads = say("chat,account,title,last turn,by", "对话,账号,标题,最后更新,来源")
         table = Table(*heads.split(","), box=None)
         for row in found["data"]:
@@ -309,10 +310,13 @@ def _told(found: dict[str, Any], *, as_json: bool) -> None:
             table.add_row(row["id"], row["account"], f"{mark}{title}", when, row["key"] or row["made_by"] or "")
         out.print(table)
     if not as_json:
-        for name, why in found["problems"].items():
-            err.print(f"{name}: {why}", highlight=False, soft_wrap=True)
+        for why in dict.fromkeys(found["problems"].values()):
+            names = say(", ", "、").join(name for name, one in found["problems"].items() if one == why)
+            err.print(say(f"{names}: {why}", f"{names}：{why}"), highlight=False, soft_wrap=True)
         if found["more"]:
             err.print(say("There are more; --limit shows them", "还有更多，可用 --limit 显示"), highlight=False)
+    if found["problems"]:
+        raise typer.Exit(1)
 
 
 async def _written(

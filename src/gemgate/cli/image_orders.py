@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from typer import Exit
 
 from gemgate.cli import jobs
 from gemgate.cli.connection import Connection, through
-from gemgate.cli.terminal import err, out, say
+from gemgate.cli.terminal import err, out, progress, say
 from gemgate.files import Inline
 from gemgate.images import ImageRequest
 
@@ -64,11 +64,11 @@ async def _waited(
         TimeElapsedColumn(),
     )
     try:
-        with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
-            bar = progress.add_task(task_id, total=count)
+        with progress(*columns, quiet=quiet) as shown:
+            bar = shown.add_task(task_id, total=count)
 
             def changed(job: dict[str, Any]) -> None:
-                progress.update(bar, completed=job["completed"] + job["failed"])
+                shown.update(bar, completed=job["completed"] + job["failed"])
 
             job = await jobs.followed(gateway, task_id, changed)
         return job, await jobs.fetched(gateway, task_id, folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.chat import CALLER, signed_in
 from gemgate.cli.connection import KeyOption, UrlOption
@@ -24,10 +24,12 @@ from gemgate.cli.terminal import (
     load_settings,
     marked,
     out,
+    progress,
     reason,
     run,
     say,
 )
+from gemgate.cli.words import word
 from gemgate.dialects.image_options import model_for
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import ClientError, GatewayError
@@ -181,16 +183,16 @@ async def _made(settings: Settings, wanted: ImageRequest, folder: Path, *, quiet
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
-        bar = progress.add_task(say("signing in", "正在登录"), total=wanted.n)
+    with progress(*columns, quiet=quiet) as shown:
+        bar = shown.add_task(say("signing in", "正在登录"), total=wanted.n)
         async with signed_in(settings) as service:
-            progress.update(bar, description=say("painting", "正在生成"))
+            shown.update(bar, description=say("painting", "正在生成"))
             admission = await service.gateway.admit_images(wanted.model, CALLER)
             results: list[Result] = []
 
             def done(result: GeneratedImage | GatewayError) -> None:
                 results.append((_written(folder, result) if isinstance(result, GeneratedImage) else None, result))
-                progress.advance(bar)
+                shown.advance(bar)
 
             await service.gateway.generate_images(wanted, admission, done=done)
     return results
@@ -225,10 +227,10 @@ def _show(results: Sequence[Result]) -> None:
             continue
         out.print(str(path), highlight=False, soft_wrap=True)
         facts = (
-            f"{result.size} px",
+            say(f"{result.size} px", f"{result.size} 像素"),
             f"{result.nbytes / 1000:.0f} kB",
-            result.source,
-            f"logo {result.logo}",
+            word(result.source),
+            say(f"logo {result.logo}", f"标志：{word(result.logo)}"),
             result.note,
         )
-        out.print(f"  {', '.join(filter(None, facts))}", style="dim", highlight=False, soft_wrap=True)
+        out.print(f"  {say(', ', '，').join(filter(None, facts))}", style="dim", highlight=False, soft_wrap=True)

@@ -22,7 +22,9 @@ from gemgate.cli.doctor import stored_accounts
 from gemgate.cli.settings_file import Answers
 from gemgate.cli.simulated import simulated
 from gemgate.cli.terminal import err, fail, language, load_settings, marked, out, reason, run, say
-from gemgate.settings import CONFIG_FILE, Settings, SettingsError, check
+from gemgate.errors import SettingsError
+from gemgate.settings import CONFIG_FILE, Settings
+from gemgate.settings.loading import check
 from gemgate.stores.drafts import drafted
 
 T = TypeVar("T")
@@ -102,7 +104,7 @@ def _accepted(name: str, ask: Callable[[], T]) -> T:
         try:
             check(name, answer)
         except SettingsError as error:
-            err.print(str(error), style="red", highlight=False, soft_wrap=True)
+            err.print(error.text(language()), style="red", highlight=False, soft_wrap=True)
         else:
             return answer
 

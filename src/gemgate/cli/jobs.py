@@ -20,6 +20,7 @@ from rich.table import Table
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, marked, out, say
+from gemgate.cli.words import span, word
 from gemgate.errors import Unreachable
 
 jobs = typer.Typer(
@@ -80,7 +81,9 @@ def listed(answer: dict[str, Any], none: str, *, as_json: bool) -> None:
     for job in answer["data"]:
         left = job["pending"] + job["running"]
         counts = (f"{job['completed']}/{job['total']}", str(job["failed"] or ""), str(left or ""))
-        table.add_row(job["id"], job["kind"], job["status"], *counts, job["model"] or "", _ordered(job["created_at"]))
+        table.add_row(
+            job["id"], word(job["kind"]), word(job["status"]), *counts, job["model"] or "", _ordered(job["created_at"])
+        )
     out.print(table)
     if answer["total"] > len(answer["data"]):
         en, zh = f"{answer['total']} in all; --limit shows more", f"共 {answer['total']} 个，可用 --limit 显示更多"
@@ -243,8 +246,9 @@ def shown(job: dict[str, Any], *, as_json: bool) -> None:
         return
     _line(job, as_json=False)
     if job["seconds"] is not None and job["prompts_sent"] is not None:
-        en = f"{job['prompts_sent']} prompts sent to Google, {job['seconds']} s"
-        out.print(say(en, f"向 Google 发送 {job['prompts_sent']} 条提示，耗时 {job['seconds']} 秒"), highlight=False)
+        sent, took = job["prompts_sent"], span(job["seconds"])
+        told = say(f"{sent} prompts sent to Google, {took}", f"向 Google 发送 {sent} 条提示词，耗时 {took}")
+        out.print(told, highlight=False)
     _why(job)
 
 
@@ -252,11 +256,16 @@ def _line(job: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(job, ensure_ascii=False), flush=True)
         return
-    text = f"{job['id']} {job['kind']} {job['status']}: {job['completed']}/{job['total']}"
+    text = (
+        f"{job['id']} {word(job['kind'])} {word(job['status'])}"
+        + say(": ", "：")
+        + f"{job['completed']}/{job['total']}"
+    )
     words = (("failed", "失败"), ("running", "运行中"), ("pending", "等待"), ("cancelled", "已取消"))
-    text += "".join(f", {job[name]} {say(name, zh)}" for name, zh in words if job[name])
+    text += "".join(say(f", {job[name]} {name}", f"，{zh} {job[name]}") for name, zh in words if job[name])
     if (eta := job.get("eta_seconds")) and (ready := job.get("ready_at")):
-        text += say(f", about {eta} s left, ready by {local(ready)}", f"，约剩 {eta} 秒，预计 {local(ready)} 前完成")
+        left = span(eta, whole=True)
+        text += say(f", about {left} left, ready by {local(ready)}", f"，约剩 {left}，预计 {local(ready)} 前完成")
     out.print(text, highlight=False, soft_wrap=True)
     if reason := job.get("waiting_for"):
         out.print(say(f"waits: {reason}", f"等待：{reason}"), highlight=False, soft_wrap=True)

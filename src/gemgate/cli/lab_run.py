@@ -18,8 +18,8 @@ from typing import Any, Literal
 from gemgate.accounts import Cookies
 from gemgate.cli.account_backend import AccountBackend, Facts
 from gemgate.cli.account_choice import read_cookies
-from gemgate.cli.survival_chart import span
 from gemgate.cli.terminal import err, language, say
+from gemgate.cli.words import span, word
 from gemgate.cookies.spec import parse_source
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.policy.session_arm import ARMS, Arm
@@ -149,7 +149,7 @@ class LabRun:
         over = time.monotonic() + SIGNING_IN
         while not (facts := await self._backend.one(name))["signed_in_at"]:
             if facts["state"] in ("needs_login", "error") or time.monotonic() > over:
-                raise GatewayError(facts["why"] or facts["state"])
+                raise GatewayError(facts["why"] or word(facts["state"]))
             await asyncio.sleep(0.3)
 
     async def _look(self) -> None:

@@ -15,8 +15,9 @@ from gemgate.cli.account_backend import AccountBackend, Facts, resident
 from gemgate.cli.account_desk import KeyOption, NodeOption, UrlOption, at_desk, print_json, say_where
 from gemgate.cli.lab_run import LOOK_SECONDS, Entry, LabRun, entries_of, entry, facts_of
 from gemgate.cli.simulated import simulated_sessions
-from gemgate.cli.survival_chart import in_terminal, span, svg
+from gemgate.cli.survival_chart import in_terminal, svg
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, out, run, say
+from gemgate.cli.words import span
 from gemgate.errors import BadRequest
 from gemgate.policy.session_arm import Arm
 from gemgate.telemetry import set_up_logging
@@ -134,25 +135,38 @@ def _show(facts: Facts, picture: Path | None, *, as_json: bool) -> None:
         print_json(facts)
         return
     if not facts["arms"]:
-        err.print("No session has been seen yet. `gemgate accounts add` takes cookies.", highlight=False)
+        none = say(
+            "No session has been seen yet. `gemgate accounts add` takes cookies.",
+            "还没有会话记录。请用 `gemgate accounts add` 提供 Cookie。",
+        )
+        err.print(none, highlight=False)
         return
-    table = Table("kept alive by", "n", "died", "alive", "let go", "median (95 %)", "ended by")
+    heads = say(
+        "kept alive by,n,died,alive,let go,median (95 %),ended by",
+        "保活方式,数量,已失效,仍有效,已放弃,中位数（95 %）,失效原因",
+    )
+    table = Table(*heads.split(","))
     for arm in facts["arms"]:
-        interval = f"{span(arm['median'])} ({span(arm['median_low'])} to {span(arm['median_high'])})"
-        ends = ", ".join(f"{one['reason']} {one['deaths']}" for one in arm["ended_by"]) or "-"
+        median, low, high = (span(arm[key]) for key in ("median", "median_low", "median_high"))
+        interval = say(f"{median} ({low} to {high})", f"{median}（{low} 至 {high}）") if arm["median"] else "-"
+        ends = say(", ", "，").join(f"{one['title']} {one['deaths']}" for one in arm["ended_by"]) or "-"
         counts = [str(arm[key]) for key in ("n", "deaths", "alive", "replaced")]
         table.add_row(arm["name"], *counts, interval, ends)
     out.print(table)
     longest = max(arm["seen"] for arm in facts["arms"])
     for arm in facts["arms"]:
         out.print(f"  {in_terminal(arm, longest)}  {arm['name']}", highlight=False, soft_wrap=True, markup=False)
-    out.print(f"  0 to {span(longest)}; the height is the share that is alive", style="dim", highlight=False)
+    axis = say(
+        f"  0 to {span(longest)}; the height is the share that is alive", f"  0 至 {span(longest)}；高度为仍有效的比例"
+    )
+    out.print(axis, style="dim", highlight=False)
     if score := facts["score"]:
-        out.print(
-            f"  forecasts {span(score['horizon'])} ahead: Brier score {score['brier']:.3f} over {score['asked']} "
-            f"(always saying the usual share: {score['base']:.3f}; 0 is perfect)",
-            highlight=False,
-            soft_wrap=True,
+        ahead, brier, base = span(score["horizon"]), f"{score['brier']:.3f}", f"{score['base']:.3f}"
+        told = say(
+            f"  forecasts {ahead} ahead: Brier score {brier} over {score['asked']} (always saying the usual share: "
+            f"{base}; 0 is perfect)",
+            f"  提前 {ahead} 的预测：{score['asked']} 次的 Brier 分数 {brier}（始终按平均比例预测：{base}；0 为完美）",
         )
+        out.print(told, highlight=False, soft_wrap=True)
     if picture is not None:
-        out.print(f"  drawn into {picture}", style="dim", highlight=False, soft_wrap=True)
+        out.print(say(f"  drawn into {picture}", f"  已绘制到 {picture}"), style="dim", highlight=False, soft_wrap=True)

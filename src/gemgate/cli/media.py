@@ -11,11 +11,12 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.jobs import PATIENCE
-from gemgate.cli.terminal import ConfigOption, JsonOption, amount, err, fail, language, out, reason, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, amount, err, fail, language, out, progress, reason, say
+from gemgate.cli.words import span, word
 from gemgate.errors import GatewayError, Unreachable
 from gemgate.imaging import measure
 
@@ -68,7 +69,7 @@ def video(
     made, written = through(work, url, key, config, resident=True)
     facts = ""
     if written is not None:
-        facts = f"{made['size']}, {made['seconds']} s, {made['codec']}, {amount(made['bytes'])}"
+        facts = f"{made['size']}, {span(float(made['seconds']))}, {made['codec']}, {amount(made['bytes'])}"
     _told(made, written, facts, as_json=as_json)
 
 
@@ -114,7 +115,7 @@ def music(
 
     facts: dict[str, Any] = {}
     made, written = through(work, url, key, config, resident=True)
-    told = f"{facts['seconds']:g} s, {facts['codec']}, {amount(facts['bytes'])}" if facts else ""
+    told = f"{span(float(facts['seconds']))}, {facts['codec']}, {amount(facts['bytes'])}" if facts else ""
     _told(made, written, told, as_json=as_json)
 
 
@@ -129,7 +130,7 @@ def _told(made: dict[str, Any], written: Path | None, facts: str, *, as_json: bo
     elif written is not None:
         out.print(f"{written}: {facts}", highlight=False, soft_wrap=True)
     if written is None:
-        fail(f"{made['id']}: {(made.get('error') or {}).get('message', made['status'])}")
+        fail(f"{made['id']}: {(made.get('error') or {}).get('message') or word(made['status'])}")
 
 
 def _data_url(path: Path) -> str:
@@ -144,13 +145,14 @@ def _data_url(path: Path) -> str:
 
 async def _ended(gateway: Connection, route: str, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """It as it ended; a gateway that goes away for a moment is waited for."""
+    if not (quiet or err.is_terminal):
+        err.print(f"{made['id']} {word(made['status'])}", highlight=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
-        bar = progress.add_task("", total=None)
+    with progress(*columns, quiet=quiet) as shown:
+        bar = shown.add_task("", total=None)
         away = 0.0
         while made["status"] in ("queued", "in_progress"):
-            words = say(made["status"].replace("_", " "), "排队中" if made["status"] == "queued" else "生成中")
-            progress.update(bar, description=f"{made['id']} {words}")
+            shown.update(bar, description=f"{made['id']} {word(made['status'])}")
             await asyncio.sleep(EVERY)
             try:
                 made, away = await gateway.ask("GET", f"{route}/{made['id']}"), 0.0

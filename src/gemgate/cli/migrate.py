@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn
 
 from gemgate.assembly.fleet import registry_url
 from gemgate.assembly.storage import Storage, open_storage
 from gemgate.cli.backup import locked_accounts
-from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run, say
+from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, progress, run, say
 from gemgate.errors import NotFound
 from gemgate.files import mime_of
 from gemgate.ports.accounts import AccountStore
@@ -57,14 +57,14 @@ async def _migrate(settings: Settings, place: Path, *, images: bool) -> None:
 
 async def _copy(place: Path, old: Storage, new: Storage, *, images: bool) -> None:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task(say("rows", "记录"), total=await dump.count(old.database))
-        copied = await dump.copy(old.database, new.database, lambda number: progress.advance(task, number))
+    with progress(*columns) as shown:
+        task = shown.add_task(say("rows", "记录"), total=await dump.count(old.database))
+        copied = await dump.copy(old.database, new.database, lambda number: shown.advance(task, number))
         moved = 0
         if images:
-            bar = progress.add_task(say("pictures and uploads", "图片和上传文件"), total=None)
+            bar = shown.add_task(say("pictures and uploads", "图片和上传文件"), total=None)
             source = blobs.folder(place.parent / "blobs")
-            moved = await copy_blobs(source, new.blobs, lambda: progress.advance(bar))
+            moved = await copy_blobs(source, new.blobs, lambda: shown.advance(bar))
     summary = f"{copied} new rows" + (f", {moved} new pictures and uploads" if images else "")
     summary_zh = f"{copied} 行" + (f"、{moved} 个图片和上传文件" if images else "")
     told = say(f"{summary} copied from {place}", f"已从 {place} 复制新增的 {summary_zh}")

@@ -14,7 +14,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.jobs import PATIENCE
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, asked, err, fail, out, progress, say
+from gemgate.cli.words import word
 from gemgate.errors import Unreachable
 
 AGENT = "deep-research-gemgate"
@@ -43,26 +44,26 @@ def research(
         fail(say("the prompt is empty", "提示词为空"), 2)
 
     async def work(gateway: Connection) -> dict[str, Any]:
-        asked, previous = prompt, ""
+        text, previous = prompt, ""
         while plan:
-            planned = await _ended(gateway, await _asked(gateway, asked, previous, plans=True), quiet=as_json)
+            planned = await _ended(gateway, await _asked(gateway, text, previous, plans=True), quiet=as_json)
             if planned["status"] != "completed":
                 return planned
             err.print(_text(planned), highlight=False, markup=False, soft_wrap=True)
             previous = planned["id"]
-            change = await asyncio.to_thread(_wanted)
+            change = await asked(_wanted)
             if change is None:
                 return planned | {"left": True}
             if not change:
                 break
-            asked = change
-        return await _ended(gateway, await _asked(gateway, asked if not previous else "Start", previous), quiet=as_json)
+            text = change
+        return await _ended(gateway, await _asked(gateway, text if not previous else "Start", previous), quiet=as_json)
 
     done = through(work, url, key, config, resident=True)
     text = _text(done)
     if done["status"] != "completed":
         errors: list[dict[str, Any]] = done.get("errors") or [{}]
-        fail(f"{done['id']}: {errors[0].get('message', done['status'])}")
+        fail(f"{done['id']}: {errors[0].get('message') or word(done['status'])}")
     if done.pop("left", False):  # the plan was shown, and is no report
         output = None
         if not as_json:
@@ -104,15 +105,17 @@ async def _asked(gateway: Connection, text: str, previous: str, *, plans: bool =
 async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """The interaction as it ended, its steps told as they come; a gateway that goes away for a moment is waited for."""
     path = f"{PATH}/{quote(made['id'], safe='')}"
+    if not (quiet or err.is_terminal):
+        err.print(f"{made['id']} {say('researching', '研究中')}", highlight=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
-        bar = progress.add_task("", total=None)
+    with progress(*columns, quiet=quiet) as shown:
+        bar = shown.add_task("", total=None)
         away, seen = 0.0, ""
         while made["status"] == "in_progress":
-            progress.update(bar, description=f"{made['id']} {say('researching', '研究中')}")
+            shown.update(bar, description=f"{made['id']} {say('researching', '研究中')}")
             try:
                 if not quiet:
-                    seen = await _followed(gateway, path, seen, progress)
+                    seen = await _followed(gateway, path, seen, shown)
                 else:
                     await asyncio.sleep(EVERY)
                 made, away = await gateway.ask("GET", path), 0.0
@@ -124,7 +127,7 @@ async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> d
     return made
 
 
-async def _followed(gateway: Connection, path: str, seen: str, progress: Progress) -> str:
+async def _followed(gateway: Connection, path: str, seen: str, shown: Progress) -> str:
     """Tell the steps behind the event `seen` as they come; the id of the last event."""
     after = f"&last_event_id={quote(seen, safe='')}" if seen else ""
     async with aclosing(gateway.lines(f"{path}?stream=true{after}")) as lines:
@@ -136,7 +139,7 @@ async def _followed(gateway: Connection, path: str, seen: str, progress: Progres
             delta = event.get("delta") or {}
             if delta.get("type") == "thought_summary":
                 words = delta["content"]["text"].strip("\n")
-                progress.console.print(words, highlight=False, markup=False, soft_wrap=True)
+                shown.console.print(words, highlight=False, markup=False, soft_wrap=True)
     return seen
 
 

@@ -17,10 +17,23 @@ from starlette.types import ASGIApp
 
 from gemgate.assembly.node import open_service
 from gemgate.cli.simulated import simulated
-from gemgate.cli.terminal import ConfigOption, FleetOption, err, fail, load_settings, marked, out, reason, run, say
+from gemgate.cli.terminal import (
+    ConfigOption,
+    FleetOption,
+    err,
+    fail,
+    language,
+    load_settings,
+    marked,
+    out,
+    reason,
+    run,
+    say,
+)
 from gemgate.collector import collect_rarely
 from gemgate.machine import CLIENTS, set_large_blocks_apart
-from gemgate.settings import Settings, outdated
+from gemgate.settings import Settings
+from gemgate.settings.outdated import outdated
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
@@ -219,8 +232,8 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, e
     while not server.started:  # noqa: ASYNC110 - the server has a flag and no event
         await asyncio.sleep(0.02)
     base = callable_at(host, port)
-    for sentence in outdated():
-        out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
+    for line in outdated():
+        out.print(marked("[yellow]{}[/yellow]", line.for_(language())), highlight=False, soft_wrap=True)
     if not demo:
         out.print(
             marked(

@@ -16,11 +16,13 @@ from typing import Annotated
 
 import typer
 
-from gemgate import settings
 from gemgate.cli import service_files
 from gemgate.cli.service_files import Keeper, Plan, Step
-from gemgate.cli.terminal import err, fail, out, reason, say
+from gemgate.cli.terminal import err, fail, language, out, reason, say
+from gemgate.errors import SettingsError
+from gemgate.settings import CONFIG_FILE
 from gemgate.settings.folders import data_home
+from gemgate.settings.loading import load
 from gemgate.stores.drafts import drafted
 
 _BUS = {"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"}
@@ -47,7 +49,7 @@ app = typer.Typer(
 def install(
     system: SystemOption = False,
     show: PrintOption = False,
-    config: ConfigOption = Path(settings.CONFIG_FILE),
+    config: ConfigOption = Path(CONFIG_FILE),
 ) -> None:
     """Keep `gemgate serve` running with a settings file, from now on and after each start of the machine.
 
@@ -87,7 +89,7 @@ def _advice(plan: Plan) -> str:
             "注销后会停止，除非执行：loginctl enable-linger",
         )
     if plan.keeper == "systemd-system":
-        url = f"http://127.0.0.1:{settings.load(config=Path(plan.config)).settings.port}"
+        url = f"http://127.0.0.1:{load(config=Path(plan.config)).settings.port}"
         return say(
             f"Its accounts are its own (/var/lib/gemgate), not yours: GEMGATE_URL={url} gemgate accounts add",
             f"它使用自己的账号（/var/lib/gemgate），与您的无关：GEMGATE_URL={url} gemgate accounts add",
@@ -98,7 +100,7 @@ def _advice(plan: Plan) -> str:
 @app.command()
 def uninstall(system: SystemOption = False, show: PrintOption = False) -> None:
     """End it and take its file away. Settings, state and keys stay."""
-    plan = _plan(Path(settings.CONFIG_FILE), system=system)
+    plan = _plan(Path(CONFIG_FILE), system=system)
     steps = service_files.uninstall_steps(plan)
     if show:
         for step in (*steps, ("rm", str(plan.file))):
@@ -123,14 +125,14 @@ def uninstall(system: SystemOption = False, show: PrintOption = False) -> None:
 @app.command()
 def restart(system: SystemOption = False) -> None:
     """Start it anew: after an update of gemgate, or a change of its settings. Calls that run have 30 s to end."""
-    for step in service_files.restart_steps(_plan(Path(settings.CONFIG_FILE), system=system)):
+    for step in service_files.restart_steps(_plan(Path(CONFIG_FILE), system=system)):
         _run(step)
 
 
 @app.command()
 def status(system: SystemOption = False) -> None:
     """How it is, in the words of the system."""
-    _replace_by(service_files.status_step(_plan(Path(settings.CONFIG_FILE), system=system)))
+    _replace_by(service_files.status_step(_plan(Path(CONFIG_FILE), system=system)))
 
 
 @app.command()
@@ -140,7 +142,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="And those that come.")] = False,
 ) -> None:
     """What it said."""
-    _replace_by(service_files.log_step(_plan(Path(settings.CONFIG_FILE), system=system), lines=lines, follow=follow))
+    _replace_by(service_files.log_step(_plan(Path(CONFIG_FILE), system=system), lines=lines, follow=follow))
 
 
 def _keeper(*, system: bool) -> Keeper:
@@ -199,9 +201,9 @@ def _check(plan: Plan, config: Path) -> None:
     if not config.expanduser().is_file():
         fail(say(f"there is no {config}; `gemgate init` writes one", f"没有 {config}；请先运行 `gemgate init`"), 2)
     try:
-        settings.load(config=config.expanduser())
-    except settings.SettingsError as error:
-        fail(str(error), 2)
+        load(config=config.expanduser())
+    except SettingsError as error:
+        fail(error.text(language()), 2)
     if passes_away(Path(plan.program[0])):
         fail(
             say(

@@ -6,20 +6,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from gemgate.cli.terminal import say
+from gemgate.cli.words import span
+
 _COLOURS = ("#1a73e8", "#d93025", "#188038", "#e37400", "#9334e6", "#5f6368")
 _WIDTH, _HEIGHT, _LEFT, _TOP = 640, 360, 56, 20
 _BARS = " ▁▂▃▄▅▆▇█"
 Facts = Mapping[str, Any]
-
-
-def span(seconds: float | None) -> str:
-    """A length of time in the unit people would use; - for one that is not known."""
-    if seconds is None:
-        return "-"
-    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def alive_at(arm: Facts, age: float, key: str = "alive") -> float:
@@ -61,7 +54,9 @@ def svg(arms: Sequence[Facts]) -> str:
         band = _path(arm, "high", longest) + _path(arm, "low", longest, back=True) + "Z"
         parts.append(f'<path d="{band}" fill="{colour}" fill-opacity=".12"/>')
         parts.append(f'<path d="{_path(arm, "alive", longest)}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        label = f"{arm['name']}: n {arm['n']}, {arm['deaths']} died, median {span(arm['median'])}"
+        median, n, deaths = span(arm["median"]), arm["n"], arm["deaths"]
+        told = say(f": n {n}, {deaths} died, median {median}", f"：数量 {n}，已失效 {deaths}，中位数 {median}")
+        label = arm["name"] + told
         parts.append(f'<text x="{_LEFT + 8}" y="{_TOP + 14 + 16 * number}" fill="{colour}">{escape(label)}</text>')
     return "".join([*parts, "</svg>\n"])
 

@@ -6,20 +6,26 @@ import asyncio
 import contextlib
 import ctypes
 import re
+import sys
+import threading
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
-from gemgate import settings, telemetry
+from gemgate import telemetry
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
-from gemgate.errors import GatewayError, system_words
-from gemgate.settings import Loaded
+from gemgate.errors import GatewayError, SettingsError, system_words
+from gemgate.settings.loading import Loaded, load
 from gemgate.upstreams.web.logs import bridge
 
 T = TypeVar("T")
@@ -44,18 +50,40 @@ class Terminal(Console):
         return super().render_str(plain(text), **wishes)
 
     def print(self, *objects: Any, **wishes: Any) -> None:
-        """As the library's; tables keep their first column (ids, names) whole, and in a pipe every row on one line."""
+        """As the library's; tables keep their first column (ids, names) whole, and in a pipe every row on one line. One
+        that is too wide for the terminal is told row by row.
+        """
         tables = [one for one in objects if isinstance(one, Table)]
         for table in tables:
             for number, column in enumerate(table.columns):
-                column.no_wrap, column.overflow, column.min_width = number == 0, "fold", len(str(column.header))
+                column.no_wrap, column.overflow, column.min_width = number == 0, "fold", cell_len(str(column.header))
         before = self._width
         if tables and not self.is_terminal:
             self._width = PIPE_WIDTH
         try:
-            super().print(*objects, **wishes)
+            for one in objects if tables else ():
+                if isinstance(one, Table) and self.measure(one).minimum < self._needed(one):
+                    self._print_rows(one)
+                else:
+                    super().print(one, **wishes)
+            if not tables:
+                super().print(*objects, **wishes)
         finally:
             self._width = before
+
+    def _needed(self, table: Table) -> int:
+        """Columns that it takes so that no word of it is broken."""
+        return self.measure(table, options=self.options.update(width=PIPE_WIDTH)).minimum
+
+    def _print_rows(self, table: Table) -> None:
+        """Each row: its name, and below it every fact with its heading."""
+        heads = [str(column.header) for column in table.columns]
+        for name, *facts in zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True):
+            super().print(name, highlight=False, soft_wrap=True)
+            told = [
+                say(f"{head}: {fact}", f"{head}：{fact}") for head, fact in zip(heads[1:], facts, strict=True) if fact
+            ]
+            super().print(Padding("  ".join(told), (0, 0, 0, 2)), highlight=False)
 
 
 out = Terminal()
@@ -102,6 +130,35 @@ def fail(message: str, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
+def confirmed(question: str) -> None:
+    """Ask before something is lost; leaves with 2 where nobody can answer, with 1 when the answer is no."""
+    if not sys.stdin.isatty():
+        fail(say("nobody answers here; --yes goes on without being asked", "此处无人回答；加 --yes 则不再询问"), 2)
+    typer.confirm(question, abort=True, err=True)
+
+
+async def asked(question: Callable[[], T]) -> T:
+    """What a person answers to a question that waits for the keyboard; Ctrl-C does not wait for it."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def ask() -> None:
+        try:
+            tell = partial(answer.set_result, question())
+        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+            tell = partial(answer.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(lambda: None if answer.done() else tell())
+
+    threading.Thread(target=ask, daemon=True).start()
+    return await answer
+
+
+def progress(*columns: ProgressColumn, quiet: bool = False, stays: bool = False) -> Progress:
+    """A bar while something lasts; nothing where stderr is no terminal. stays: its last look is left there."""
+    return Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=not stays)
+
+
 def say(en: str, zh: str) -> str:
     """The text in the terminal's language."""
     return zh if language() == "zh" else en
@@ -125,11 +182,11 @@ def load_settings(
     quiet: of a command that says itself what goes wrong; its log is shown when LOG_LEVEL or DEBUG asks for one.
     """
     try:
-        loaded = settings.load(options, config=config)
-    except settings.SettingsError as error:
-        fail(str(error), 2)
+        loaded = load(options, config=config)
+    except SettingsError as error:
+        fail(error.text(language()), 2)
     for sentence in loaded.gone:
-        err.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
+        err.print(marked("[yellow]{}[/yellow]", sentence.for_(language())), highlight=False, soft_wrap=True)
     level = "debug" if loaded.settings.debug else loaded.settings.log_level
     if quiet and level != "debug" and loaded.origins["log_level"] == "default":
         level = "error"
@@ -154,8 +211,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
             return runner.run(work)
-    except settings.SettingsError as error:
-        fail(str(error), 2)
+    except SettingsError as error:
+        fail(error.text(language()), 2)
     except GatewayError as error:
         fail(error.text(language()))
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, out, say
+from gemgate.cli.words import word
 from gemgate.ports.usage import AMOUNTS
 
 
@@ -66,7 +67,7 @@ def _table(answer: dict[str, Any]) -> Table:
         "calls,tokens in,tokens out,pictures,videos,seconds,bytes,generations,retries",
         "调用,输入 token,输出 token,图片,视频,秒,字节,生成次数,重试",
     )
-    table = Table(*answer["by"], *heads.split(","), box=None)
+    table = Table(*map(word, answer["by"]), *heads.split(","), box=None)
     for row in answer["rows"]:
         table.add_row(*(str(row[name]) for name in answer["by"]), *(_number(row[name]) for name in AMOUNTS))
     total = [say("total", "合计"), *[""] * (len(answer["by"]) - 1)] if answer["by"] else []

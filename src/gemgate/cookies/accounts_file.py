@@ -28,8 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from gemgate.cookies.spec import parse_source
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, LocalText, system_words
 from gemgate.ports.accounts import AccountSetup
+from gemgate.validation import toml_problem
 
 _SIZES = ("prompt_max_bytes", "prompt_with_files_max_bytes")
 _SEAT = ("number", "language")
@@ -45,48 +46,60 @@ def read(path: Path) -> list[AccountSetup]:
     """The accounts in the file; BadRequest names the entry and what is wrong with it."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _wrong(path, str(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong(path, system_words(error)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise _wrong(path, toml_problem(error)) from None
     entries = document.get("account", [])
     if not isinstance(entries, list) or set(document) - {"account"}:
-        raise _wrong(path, "write one [[account]] table per account, and nothing else")
+        raise _wrong(
+            path,
+            LocalText(
+                "write one [[account]] table per account, and nothing else",
+                "每个账号写一个 [[account]] 表，不能有其他内容",
+            ),
+        )
     setups = [_setup(path, number, entry) for number, entry in enumerate(entries, 1)]
     if len({setup.name for setup in setups}) < len(setups):
-        raise _wrong(path, "two accounts have one name")
+        raise _wrong(path, LocalText("two accounts have one name", "有两个账号使用了同一个名称"))
     return setups
 
 
 def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
-    where = f"account {number}"
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"]:
-        raise _wrong(path, f"{where} has no name")
+        raise _wrong(path, LocalText(f"account {number} has no name", f"第 {number} 个账号没有名称"))
+
+    def wrong(en: str, zh: str) -> BadRequest:
+        name = entry["name"]
+        return _wrong(path, LocalText(f"account {number} ({name}): {en}", f"第 {number} 个账号（{name}）：{zh}"))
+
     if unknown := sorted(set(entry) - _KEYS):
-        raise _wrong(path, f"{where} ({entry['name']}): there is no key {unknown[0]}")
+        raise wrong(f"there is no key {unknown[0]}", f"没有名为 {unknown[0]} 的项")
     kind, source = entry.get("kind", "web"), entry.get("source", "")
     fallback = entry.get("fallback", kind == "official")
     lanes, weight, proxy = entry.get("lanes"), entry.get("weight", 1.0), entry.get("proxy")
     if isinstance(proxy, list) and all(isinstance(way, str) for way in proxy):
         proxy = " ".join(proxy) or None
     if kind not in ("web", "official"):
-        raise _wrong(path, f"{where} ({entry['name']}): kind is web or official")
+        raise wrong("kind is web or official", "kind 为 web 或 official")
     if lanes is not None and (not isinstance(lanes, int) or lanes < 1):
-        raise _wrong(path, f"{where} ({entry['name']}): lanes is a number from 1 on")
+        raise wrong("lanes is a number from 1 on", "lanes 为不小于 1 的整数")
     if not isinstance(weight, int | float) or weight < 0:
-        raise _wrong(path, f"{where} ({entry['name']}): weight is a number from 0 on")
+        raise wrong("weight is a number from 0 on", "weight 为不小于 0 的数字")
     if not isinstance(source, str) or not isinstance(proxy, str | None):
-        raise _wrong(path, f"{where} ({entry['name']}): source and proxy are texts")
+        raise wrong("source and proxy are texts", "source 和 proxy 为文本")
     for switch in _SWITCHES:
         if not isinstance(entry.get(switch, False), bool):
-            raise _wrong(path, f"{where} ({entry['name']}): {switch} is true or false")
+            raise wrong(f"{switch} is true or false", f"{switch} 为 true 或 false")
     for size in _SIZES:
         if (value := entry.get(size)) is not None and (type(value) is not int or value < 0):
-            raise _wrong(path, f"{where} ({entry['name']}): {size} is a number of bytes, 0 = any number")
+            raise wrong(f"{size} is a number of bytes, 0 = any number", f"{size} 为字节数，0 表示不限")
     try:
         number, language = seat(entry.get("number", 0), entry.get("language", ""))
         desktop = desktop_of(entry.get("desktop", ""))
         source = _api_key_place(entry) if kind == "official" else _cookie_source(entry, source)
     except BadRequest as error:
-        raise _wrong(path, f"{where} ({entry['name']}): {error.en}") from None
+        raise wrong(error.en, error.zh) from None
     return AccountSetup(
         entry["name"],
         kind,
@@ -145,5 +158,5 @@ def _api_key_place(entry: dict[str, Any]) -> str:
     return f"{kind}:{rest.strip()}"
 
 
-def _wrong(path: Path, why: str) -> BadRequest:
-    return BadRequest(f"{path}: {why}", f"{path}：{why}", code="accounts_file")
+def _wrong(path: Path, why: LocalText) -> BadRequest:
+    return BadRequest(f"{path}: {why.en}", f"{path}：{why.zh}", code="accounts_file")

@@ -185,10 +185,12 @@ def write_conversation_deleted() -> shapes.Done:
     return {"message": "Conversation deleted"}
 
 
-def write_models(cards: list[ModelCard], default: str) -> shapes.Catalogue:
+def write_models(cards: list[ModelCard], default: str, language: str) -> shapes.Catalogue:
     """Body of GET /api/models: the catalogue in its printed order, then what the accounts offer beside it."""
     return {
-        "models": [{"id": card.id, "name": card.name, "description": card.description} for card in cards],
+        "models": [
+            {"id": card.id, "name": card.name, "description": card.description.for_(language)} for card in cards
+        ],
         "categories": {
             "text": [card.id for card in cards if card.kind == "text"],
             "image": [card.id for card in CARDS if card.kind == "image"],

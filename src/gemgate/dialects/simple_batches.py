@@ -15,7 +15,7 @@ from gemgate.dialects.image_options import MAX_REFERENCES, Started, left_over, m
 from gemgate.dialects.image_tasks import WebhookBody, read_webhook
 from gemgate.dialects.simple import ImageFields
 from gemgate.dialects.wire import ResponseMeta, image_facts, image_link, inline, rfc3339, sse
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, BadValue
 from gemgate.files import Source
 from gemgate.images import GeneratedImage, ImageOptions
 
@@ -55,7 +55,10 @@ class BatchImagesRequest(ImageFields, Started):
     def _something_to_do(self) -> BatchImagesRequest:
         count = len(self.prompts or ()) + len(self.items or ())
         if not 1 <= count <= MAX_PROMPTS:
-            raise ValueError(f"prompts and items together must be 1 to {MAX_PROMPTS}")
+            raise BadValue(
+                f"prompts and items together must be 1 to {MAX_PROMPTS}",
+                f"prompts 与 items 合计必须为 1 到 {MAX_PROMPTS} 项",
+            )
         return self
 
 

@@ -18,6 +18,7 @@ from gemgate.chat import UNKNOWN, Ended
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link, Source
 from gemgate.images import GeneratedImage
+from gemgate.validation import problem
 
 if TYPE_CHECKING:
     from gemgate.dialects.shapes import pictures as shapes
@@ -269,17 +270,15 @@ def read(model: type[M], value: dict[str, Any]) -> M:
     except ValidationError as error:
         first = _first(error)
         where = field_path(first["loc"])
-        reason = first["msg"]
         if first["type"] == "missing":
             raise BadRequest(f"Missing required parameter: {where}", f"缺少必需参数：{where}", param=where) from None
-        if first["type"] == "string_pattern_mismatch" and reason.endswith("'\\S'"):
-            raise BadRequest(f"{where} must not be empty", f"{where} 不能为空", param=where) from None
-        raise BadRequest(f"Invalid value for {where}: {reason}", f"参数 {where} 无效：{reason}", param=where) from None
+        why = problem(first)
+        raise BadRequest(f"Invalid value for {where}: {why.en}", f"参数 {where} 无效：{why.zh}", param=where) from None
 
 
 def _first(error: ValidationError) -> ErrorDetails:
     """The first thing that is wrong; where several forms are allowed, what the form that fits best complains of."""
-    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    errors = error.errors(include_url=False, include_input=False)
     first = errors[0]
     if first["loc"][-1:] and first["loc"][-1] in _UNION_WORDS:
         field = first["loc"][:-1]

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from gemgate.errors import BadValue
+
 Shape: TypeAlias = Literal["runs48", "runs96", "soft96", "outline"]
 Known: TypeAlias = Literal["measured", "reported", "calibrated"]
 Quarter: TypeAlias = tuple[tuple[int, ...], ...]
@@ -119,13 +121,12 @@ def profiles_to_json(profiles: Iterable[Profile]) -> str:
 
 
 def profiles_from_json(text: str) -> tuple[Profile, ...]:
-    """Read profiles that a user added or calibrated; ValueError names what is wrong."""
+    """Read profiles that a user added or calibrated; BadValue names what is wrong."""
     try:
         rows = json.loads(text)["profiles"]
         return tuple(_checked(_profile(row)) for row in rows)
     except (TypeError, KeyError, ValueError) as wrong:
-        message = f"not a file of logo profiles: {wrong}"
-        raise ValueError(message) from wrong
+        raise BadValue(f"not a file of logo profiles: {wrong}", "不是标志特征文件") from wrong
 
 
 def _profile(row: dict[str, Any]) -> Profile:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gemgate.accounts import AccountModel, Capability
+from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS, AccountModel, Capability
 from gemgate.catalog import ModelCard
 from gemgate.errors import NO_TEXT, Busy, GatewayError, LocalText, ModelNotFound, NoAccount
 from gemgate.policy.account_choice import Candidate, choose
@@ -445,14 +445,17 @@ def _too_fast(address: str, seconds: float) -> Busy:
 
 def _words(account: Account, status: AccountStatus, needs: tuple[Capability, ...], now: float, *, zh: bool) -> str:
     """How an account stands for a call, in words; of one that rests only in part it says in which."""
-    state: str = status.state
+    state = STATE_WORDS[status.state].for_("zh" if zh else "en")
     resting = [need for need in needs if not account.circuits[need].admits(now)]
-    if state == "cooling" and resting and account.status().state != state:
-        state += f"（{'、'.join(resting)}）" if zh else f" for {', '.join(resting)}"
+    if status.state == "cooling" and resting and account.status().state != status.state:
+        named = "、".join(CAPABILITY_WORDS[need].zh for need in resting)
+        state += f"（{named}）" if zh else f" for {', '.join(resting)}"
     why = status.why.zh if zh else status.why.en
     left = math.ceil(status.until - now) if status.until > now else 0
     wait = (f"，{left} 秒后恢复" if zh else f", {left} s left") if left else ""
-    return f"{state} ({why}{wait})" if why or wait else state
+    if not (why or wait):
+        return state
+    return f"{state}（{why}{wait}）" if zh else f"{state} ({why}{wait})"
 
 
 def _code(statuses: list[AccountStatus]) -> str:

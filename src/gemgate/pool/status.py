@@ -92,15 +92,27 @@ LIMIT, LOWERED = "limit: ", "lower model: "
 """How the reason of a circuit begins that a limit, or a lower model, opened: for people, and for the store."""
 
 
-def resting(circuit: Circuit, now: float) -> AccountStatus:
-    """How an account stands that such a circuit keeps a call out of."""
+def why_rests(circuit: Circuit) -> LocalText:
+    """Why a kind of calls rests; "" for one that does not. The reason is stored in English."""
+    if not circuit.reason:
+        return NO_TEXT
     zh = "连续失败，暂停使用"
     if circuit.cause == "limit":
         zh = "已达到使用上限"
     elif circuit.cause == "lowered":
         zh = "Google 改用较低的模型作答，暂停使用"
+    return LocalText(circuit.reason, zh)
+
+
+def why_way_rests(way: Circuit) -> LocalText:
+    """The same of a way out."""
+    return LocalText(way.reason, session_end.ENDS[session_end.of_rest(way.reason)].title.zh) if way.reason else NO_TEXT
+
+
+def resting(circuit: Circuit, now: float) -> AccountStatus:
+    """How an account stands that such a circuit keeps a call out of."""
     quota = circuit.cause in ("limit", "lowered")
-    return AccountStatus("cooling", False, LocalText(circuit.reason, zh), max(circuit.until, now), quota)
+    return AccountStatus("cooling", False, why_rests(circuit), max(circuit.until, now), quota)
 
 
 def blocked_way(way: Circuit, now: float) -> AccountStatus:

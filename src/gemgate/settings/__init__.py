@@ -7,32 +7,21 @@ The description of each field is what `gemgate settings`, `.env.example` and the
 from __future__ import annotations
 
 import ipaddress
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    NoDecode,
-    SettingsConfigDict,
-)
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL
 
 from gemgate.accounts import Cookies
 from gemgate.caller import Budget
 from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL, Aliases, parse_aliases
 from gemgate.cookies.spec import parse_source
-from gemgate.errors import GatewayError
+from gemgate.errors import BadValue, GatewayError
 from gemgate.policy.alert_address import parse_channels
 from gemgate.ports.alerts import ChannelKind
 from gemgate.settings.api_keys import ApiKey, parse_api_keys
-from gemgate.settings.files import check_env, toml_values
-from gemgate.settings.folders import SettingsError as SettingsError
 from gemgate.settings.folders import data_home
 
 CONFIG_FILE = "gemgate.toml"
@@ -44,7 +33,7 @@ BudgetText = Annotated[str, AfterValidator(lambda text: str(Budget.parse(text)))
 
 
 class Settings(BaseSettings):
-    """All settings in force. Build with `load`, which says where each value came from."""
+    """All settings in force. Build with `loading.load`, which says where each value came from."""
 
     model_config = SettingsConfigDict(extra="ignore", case_sensitive=False, frozen=True, env_ignore_empty=True)
 
@@ -237,7 +226,12 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
-            ipaddress.ip_network(network, strict=False)
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                raise BadValue(
+                    f"{network!r} is no network, as 10.0.0.0/8", f"{network!r} 不是网段，例如 10.0.0.0/8"
+                ) from None
         return value
 
     @field_validator(
@@ -253,7 +247,7 @@ class Settings(BaseSettings):
         kind, _, seconds = value.partition(":")
         if value in ("keep", "temporary") or (kind == "delete" and seconds.isdigit()):
             return value
-        raise ValueError("must be keep, temporary or delete:SECONDS")
+        raise BadValue("must be keep, temporary or delete:SECONDS", "必须是 keep、temporary 或 delete:秒数")
 
     @field_validator("model_aliases")
     @classmethod
@@ -267,20 +261,25 @@ class Settings(BaseSettings):
         try:
             return str(parse_source(value))
         except GatewayError as error:
-            raise ValueError(error.en) from None
+            raise BadValue(error.en, error.zh) from None
 
     @field_validator("proxy_url")
     @classmethod
     def _proxy(cls, value: str | None) -> str | None:
         if value and not value.startswith(("http://", "https://", "socks5://", "socks5h://", "socks4://")):
-            raise ValueError("must begin with http://, https:// or socks5://")
+            raise BadValue(
+                "must begin with http://, https:// or socks5://", "必须以 http://、https:// 或 socks5:// 开头"
+            )
         return value
 
     @field_validator("internal_token")
     @classmethod
     def _token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < TOKEN_LENGTH:
-            raise ValueError(f"needs at least {TOKEN_LENGTH} characters; make one with: openssl rand -hex 32")
+            raise BadValue(
+                f"needs at least {TOKEN_LENGTH} characters; make one with: openssl rand -hex 32",
+                f"至少需要 {TOKEN_LENGTH} 个字符；可用 openssl rand -hex 32 生成",
+            )
         return value
 
     @field_validator("api_key")
@@ -297,14 +296,16 @@ class Settings(BaseSettings):
             try:
                 parse_channels(value.get_secret_value())
             except GatewayError as error:
-                raise ValueError(error.en) from None
+                raise BadValue(error.en, error.zh) from None
         return value
 
     @model_validator(mode="after")
     def _closed_unless_said(self) -> Settings:
         if not self.on_loopback and not self.api_key and not self.internal_token and self.auth != "none":
-            raise ValueError(
-                f"HOST={self.host} can be reached from elsewhere: set API_KEY, or AUTH=none to leave it open on purpose"
+            raise BadValue(
+                f"HOST={self.host} can be reached from elsewhere: set API_KEY, or AUTH=none to leave it open on "
+                "purpose",
+                f"HOST={self.host} 可以从其他机器访问：请设置 API_KEY；若有意开放，请设置 AUTH=none",
             )
         return self
 
@@ -380,85 +381,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Settings; where each value came from (default, file, .env, environment, option); what in the file is `gone`."""
-
-    settings: Settings
-    origins: Mapping[str, str]
-    gone: tuple[str, ...] = ()
-
-
-def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None) -> Loaded:
-    """Read gemgate.toml (or `config`), .env, the environment and `options`. SettingsError with one clear line."""
-    file = config or Path(CONFIG_FILE)
-    if config is not None and not config.is_file():
-        raise SettingsError(f"{config} does not exist")
-    values: dict[str, Any] = {}
-    gone: list[str] = []
-    origins = dict.fromkeys(Settings.model_fields, "default")
-    try:
-        layers: list[tuple[str, dict[str, Any]]] = [
-            (str(file), toml_values(file) if file.exists() else {}),
-            (".env", _dotenv(Path(".env"))),
-            ("environment", EnvSettingsSource(Settings, env_ignore_empty=True)()),
-            ("option", {key: value for key, value in (options or {}).items() if value is not None}),
-        ]
-    except SettingsError:
-        raise
-    except ValueError as error:
-        raise SettingsError(f"settings cannot be read: {error}") from None
-    for origin, layer in layers:
-        known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
-        unknown = sorted(set(map(str.lower, layer)) - set(Settings.model_fields)) if origin == str(file) else []
-        gone += [f"{file}: {name} does nothing any more; use {GONE[name]}" for name in unknown if name in GONE]
-        if unknown := [name for name in unknown if name not in GONE]:
-            raise SettingsError(f"{file}: there is no setting {unknown[0]}; `gemgate settings` lists them all")
-        values.update(known)
-        origins.update(dict.fromkeys(known, origin))
-    return Loaded(_validated(values, origins), origins, tuple(gone))
-
-
-def _dotenv(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    check_env(file)
-    return DotEnvSettingsSource(Settings, env_file=file, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
-
-
-def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
-    try:
-        return _Explicit(**values)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]).upper() if first["loc"] else ""
-        reason = first["msg"].removeprefix("Value error, ")
-        origin = f" (from {origins[name.lower()]})" if name.lower() in origins else ""
-        raise SettingsError(f"{name}{origin}: {reason}" if name else reason) from None
-    except GatewayError as error:
-        raise SettingsError(str(error)) from None
-
-
-def check(name: str, value: object) -> None:
-    """Whether a setting may have a value, whatever else is set. SettingsError with one clear line."""
-    _validated({name: value}, {})
-
-
-GONE = {"prompt_max_chars": "PROMPT_MAX_BYTES (UTF-8 bytes; a Chinese character has three)"}
-"""Settings that older versions had, and what took their place."""
-
-
-def outdated() -> list[str]:
-    """A sentence for each setting of the environment and of .env that no longer does anything."""
-    file = Path(".env")
-    lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
-    named = {name.lower() for name in os.environ}
-    named |= {line.partition("=")[0].strip().removeprefix("export ").strip().lower() for line in lines if "=" in line}
-    return [f"{name.upper()} does nothing any more; use {instead}" for name, instead in GONE.items() if name in named]
-
-
 class _Explicit(Settings):
-    """Settings from the values given and nothing else; `load` has read the sources already."""
+    """Settings from the values given and nothing else; `loading.load` has read the sources already."""
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]

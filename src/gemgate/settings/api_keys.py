@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gemgate.catalog import parse_aliases
+from gemgate.errors import BadValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class ApiKey:
 
 
 def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
-    """Entries of API_KEY; ValueError for an empty secret, two keys of one name, or an unknown option."""
+    """Entries of API_KEY; BadValue for an empty secret, two keys of one name, or an unknown option."""
     keys: list[ApiKey] = []
     for number, entry in enumerate((part.strip() for part in text.split(",")), 1):
         if not entry:
@@ -35,11 +36,14 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
                 aliases += parse_aliases(value)
                 continue
             if word.strip() != "rph" or not value.strip().isdigit():
-                raise ValueError(f"entry {number}: the options are rph=NUMBER and alias=PATTERN=MODEL")
+                raise BadValue(
+                    f"entry {number}: the options are rph=NUMBER and alias=PATTERN=MODEL",
+                    f"第 {number} 项：可用的选项为 rph=数字 和 alias=模式=模型",
+                )
             per_hour = int(value)
         if not secret.strip() or not name.strip():
-            raise ValueError(f"entry {number} has no secret")
+            raise BadValue(f"entry {number} has no secret", f"第 {number} 项没有密钥")
         keys.append(ApiKey(name.strip(), secret.strip(), per_hour, aliases))
     if len({key.name for key in keys}) < len(keys):
-        raise ValueError("two entries have one name")
+        raise BadValue("two entries have one name", "有两项使用了同一个名称")
     return tuple(keys)

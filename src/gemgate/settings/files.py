@@ -9,8 +9,8 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
-from gemgate.errors import system_words
-from gemgate.settings.folders import SettingsError
+from gemgate.errors import LocalText, SettingsError, system_words
+from gemgate.validation import toml_problem
 
 
 def toml_values(file: Path) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def toml_values(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(_text(file))
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"settings cannot be read: {file}: {error}") from None
+        raise unreadable(file, toml_problem(error)) from None
 
 
 def check_env(file: Path) -> None:
@@ -26,15 +26,26 @@ def check_env(file: Path) -> None:
     for line in parse_stream(StringIO(_text(file))):
         if line.error:
             number = line.original.line
-            raise SettingsError(
-                f"settings cannot be read: {file}: line {number} is no NAME=value, or its quotes are not closed"
+            raise unreadable(
+                file,
+                LocalText(
+                    f"line {number} is no NAME=value, or its quotes are not closed",
+                    f"第 {number} 行不是“名称=值”，或引号未闭合",
+                ),
             )
+
+
+def unreadable(place: object, why: LocalText) -> SettingsError:
+    """What is said of a source of settings that cannot be read."""
+    return SettingsError(f"{place} cannot be read: {why.en}", f"无法读取 {place}：{why.zh}")
 
 
 def _text(file: Path) -> str:
     try:
         return file.read_text("utf-8-sig")
     except UnicodeDecodeError:
-        raise SettingsError(f"settings cannot be read: {file}: it is not in UTF-8; save it as UTF-8") from None
+        raise unreadable(
+            file, LocalText("it is not in UTF-8; save it as UTF-8", "文件不是 UTF-8 编码，请另存为 UTF-8")
+        ) from None
     except OSError as error:
-        raise SettingsError(f"settings cannot be read: {file}: {system_words(error).en}") from None
+        raise unreadable(file, system_words(error)) from None

@@ -6,9 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-
-class SettingsError(ValueError):
-    """A setting that stops the start; the text is the one clear line."""
+from gemgate.errors import SettingsError
 
 
 def _home() -> Path:
@@ -16,7 +14,10 @@ def _home() -> Path:
     try:
         return Path.home()
     except RuntimeError:
-        raise SettingsError("this user has no home folder: set HOME, or DATA_DIR and COOKIE_KEY_FILE") from None
+        raise SettingsError(
+            "this user has no home folder: set HOME, or DATA_DIR and COOKIE_KEY_FILE",
+            "当前用户没有主目录：请设置 HOME，或设置 DATA_DIR 和 COOKIE_KEY_FILE",
+        ) from None
 
 
 def data_home() -> Path:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gemgate.dialects.table import gen_ai_operation
+from gemgate.errors import SettingsError
 from gemgate.telemetry.metric_specs import PROVIDER
 from gemgate.telemetry.request_record import AttemptRecord, ImageFacts, RequestRecord
 
@@ -27,15 +28,11 @@ TRACE_PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 Value = str | int | float | bool
 
 
-class NoOtelError(Exception):
-    """The extra `otel` is not installed."""
-
-
 @asynccontextmanager
 async def exported(endpoint: str | None, *, version: str, node: str) -> AsyncIterator[Traces | None]:
     """What sends traces to an OTLP/HTTP collector at `endpoint` (its base address), and nothing without one.
 
-    NoOtelError says how to install what is missing. What has not been sent at the end is sent then, for 5 s at most.
+    SettingsError says how to install what is missing. What has not been sent at the end is sent then, for 5 s at most.
     """
     if not endpoint:
         yield None
@@ -46,7 +43,11 @@ async def exported(endpoint: str | None, *, version: str, node: str) -> AsyncIte
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError:
-        raise NoOtelError("OTEL_EXPORTER_OTLP_ENDPOINT is set: pip install '.[otel]' in the checkout") from None
+        install = "pip install '.[otel]'"
+        raise SettingsError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set: {install} in the checkout",
+            f"设置了 OTEL_EXPORTER_OTLP_ENDPOINT：请在源码目录中运行 {install}",
+        ) from None
     resource = Resource({"service.name": "gemgate", "service.version": version, "service.instance.id": node})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)

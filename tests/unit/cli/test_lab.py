@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from gemgate.cli import app
 from gemgate.cli.lab_run import entries_of
-from gemgate.cli.survival_chart import alive_at, in_terminal, span, svg
+from gemgate.cli.survival_chart import alive_at, in_terminal, svg
+from gemgate.cli.words import span
 
 STEPS = [
     {"age": 10.0, "at_risk": 4, "deaths": 1, "alive": 0.75, "error": 0.2, "low": 0.3, "high": 0.95},

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from gemgate import cli
 from gemgate.cli import accounts, backup, batch_watch, canary, clean, doctor, fleet, images, jobs, terminal
-from gemgate.errors import Unreachable
+from gemgate.errors import LocalText, Unreachable
 from gemgate.upstreams.web import canary as probes
 
 HOSTILE = "a[/b]\x1b]52;c;ZXZpbA==\x07[red]\x1b[2J\x9b31m[link=x]\u202ez"
@@ -128,12 +128,12 @@ def _notes() -> None:
 
 
 def _doctor() -> None:
-    line = terminal.marked(doctor._MARK["fail"] + " {}: {}", HOSTILE, HOSTILE)
+    line = terminal.marked(doctor._MARK["fail"][0] + " {}: {}", HOSTILE, HOSTILE)
     terminal.out.print(line)
 
 
 def _fleet() -> None:
-    fleet._warn([HOSTILE])
+    fleet._warn([LocalText.of(HOSTILE)])
 
 
 def _failure() -> None:

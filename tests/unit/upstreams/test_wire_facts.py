@@ -2,6 +2,7 @@
 
 import pytest
 
+from gemgate.errors import SettingsError
 from gemgate.upstreams.web import facts
 
 
@@ -24,10 +25,10 @@ def test_single_values_are_overridden(tmp_path):
 def test_a_wrong_file_names_its_fault(tmp_path, text, named):
     file = tmp_path / "facts.toml"
     file.write_text(text)
-    with pytest.raises(facts.BadFacts, match=named):
+    with pytest.raises(SettingsError, match=named):
         facts.load(file)
 
 
 def test_a_file_that_is_none(tmp_path):
-    with pytest.raises(facts.BadFacts, match=r"none\.toml"):
+    with pytest.raises(SettingsError, match=r"none\.toml"):
         facts.load(tmp_path / "none.toml")

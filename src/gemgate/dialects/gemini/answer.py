@@ -323,13 +323,13 @@ INPUT_LIMIT, OUTPUT_LIMIT = 1_048_576, 65_536
 """What Google publishes for the models; the web app itself names no limits."""
 
 
-def model_object(card: ModelCard) -> shapes.GoogleModel:
+def model_object(card: ModelCard, language: str = "en") -> shapes.GoogleModel:
     """One model, as GET models/{id} answers it."""
     return {
         "name": f"models/{card.id}",
         "version": "001",
         "displayName": card.name,
-        "description": card.description,
+        "description": card.description.for_(language),
         "inputTokenLimit": INPUT_LIMIT,
         "outputTokenLimit": OUTPUT_LIMIT,
         "supportedGenerationMethods": [
@@ -339,10 +339,12 @@ def model_object(card: ModelCard) -> shapes.GoogleModel:
     }
 
 
-def model_listing(cards: list[ModelCard], *, page_size: int = 50, page_token: str = "") -> dict[str, Any]:
+def model_listing(
+    cards: list[ModelCard], *, page_size: int = 50, page_token: str = "", language: str = "en"
+) -> dict[str, Any]:
     """One page of GET models; the token is the place where the page begins."""
     page, token = page_of(cards, page_size, page_token)
-    listing: dict[str, Any] = {"models": [model_object(card) for card in page]}
+    listing: dict[str, Any] = {"models": [model_object(card, language) for card in page]}
     return {**listing, "nextPageToken": token} if token else listing
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gemgate.errors import LocalText, SettingsError, system_words
+from gemgate.validation import problem, toml_problem
+
 
 class _Facts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -120,10 +123,6 @@ class WireFacts(_Facts):
     canary: tuple[CanaryFact, ...] = ()
 
 
-class BadFacts(ValueError):
-    """The operator's file cannot be read or names a fact that does not exist; says which."""
-
-
 @cache
 def shipped() -> WireFacts:
     """The facts that this version came with."""
@@ -132,17 +131,21 @@ def shipped() -> WireFacts:
 
 @cache
 def load(overrides: Path | None = None) -> WireFacts:
-    """The shipped facts with single values replaced by the operator's file, read once. BadFacts."""
+    """The shipped facts with single values replaced by the operator's file, read once. SettingsError for a bad file."""
     if overrides is None:
         return shipped()
     try:
         merged = _merged(_shipped(), tomllib.loads(overrides.read_text("utf-8")))
         return WireFacts.model_validate(merged)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadFacts(f"{overrides}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = system_words(error)
+    except tomllib.TOMLDecodeError as error:
+        why = toml_problem(error)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadFacts(f"{overrides}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        place, why = ".".join(map(str, first["loc"])), problem(first)
+        why = LocalText(f"{place}: {why.en}", f"{place}：{why.zh}")
+    raise SettingsError(f"WIRE_FACTS {overrides}: {why.en}", f"WIRE_FACTS {overrides}：{why.zh}")
 
 
 def _shipped() -> dict[str, Any]:

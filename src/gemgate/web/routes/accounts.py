@@ -14,6 +14,7 @@ from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
 from gemgate.pool.remedies import remedy_of
+from gemgate.pool.status import why_rests, why_way_rests
 from gemgate.pool.usage import Standing
 from gemgate.ports.accounts import AccountSetup
 from gemgate.web.context import NodeContext, RequestContext
@@ -89,7 +90,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
         "address_rest": {
             "phase": account.egress.circuit.phase(now),
             "seconds_left": max(0.0, round(account.egress.circuit.until - now, 1)),
-            "reason": account.egress.circuit.reason,
+            "reason": why_way_rests(account.egress.circuit).for_(language),
             "per_minute": account.egress.pace.per_minute,
             "at_once": account.egress.pace.burst,
             "at_once_warm": account.egress.full_burst,
@@ -109,7 +110,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
                 "capability": capability,
                 "phase": circuit.phase(now),
                 "seconds_left": max(0.0, round(circuit.until - now, 1)),
-                "reason": circuit.reason,
+                "reason": why_rests(circuit).for_(language),
             }
             for capability, circuit in account.cooldowns().items()
         ],

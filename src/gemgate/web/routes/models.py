@@ -55,7 +55,7 @@ async def one(context: NodeContext) -> Response:
     """One model, in the dialect of the client"""
     card = context.service.gateway.resolve(context.request.path_params["model"], context.caller.tenant)
     if speaks_google(context.request):
-        return json_response(gemini.model_object(card))
+        return json_response(gemini.model_object(card, context.caller.language))
     if speaks_anthropic(context.request):
         return json_response(anthropic.model_object(card))
     return json_response(openai_chat.model_object(card.id))
@@ -68,6 +68,7 @@ async def google_listing(context: NodeContext) -> Response:
         cards,
         page_size=whole_number(context.request, "pageSize", 50, least=0, most=1000),
         page_token=context.request.query_params.get("pageToken", ""),
+        language=context.caller.language,
     )
     return json_response(page)
 
@@ -75,7 +76,7 @@ async def google_listing(context: NodeContext) -> Response:
 async def google_one(context: NodeContext) -> Response:
     """One of Google's models"""
     card = context.service.gateway.resolve(context.request.path_params["model"], context.caller.tenant)
-    return json_response(gemini.model_object(card))
+    return json_response(gemini.model_object(card, context.caller.language))
 
 
 for _prefix in ("/gemini/v1beta", "/gemini/v1", "/v1beta"):

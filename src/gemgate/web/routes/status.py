@@ -183,4 +183,6 @@ async def info(context: NodeContext) -> Response:
 )
 async def api_models(context: NodeContext) -> Response:
     service = context.service
-    return json_response(simple.write_models(service.gateway.models(), service.settings.default_model))
+    return json_response(
+        simple.write_models(service.gateway.models(), service.settings.default_model, context.caller.language)
+    )

@@ -1,0 +1,105 @@
+"""Settings out of gemgate.toml, .env, the environment and options; what cannot be is said in one clear line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
+
+from gemgate.errors import GatewayError, LocalText, SettingsError, system_words
+from gemgate.settings import CONFIG_FILE, Settings, explicit
+from gemgate.settings.files import check_env, toml_values, unreadable
+from gemgate.settings.outdated import GONE, gone
+from gemgate.validation import problem
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings; where each value came from (default, file, .env, environment, option); what in the file is `gone`."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    gone: tuple[LocalText, ...] = ()
+
+
+def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None) -> Loaded:
+    """Read gemgate.toml (or `config`), .env, the environment and `options`. SettingsError with one clear line."""
+    file = config or Path(CONFIG_FILE)
+    if config is not None and not config.is_file():
+        raise SettingsError(f"{config} does not exist", f"{config} 不存在")
+    values: dict[str, Any] = {}
+    outdated: list[LocalText] = []
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    for origin, layer in _layers(file, options or {}):
+        known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
+        unknown = sorted(set(map(str.lower, layer)) - set(Settings.model_fields)) if origin == str(file) else []
+        outdated += [gone(f"{file}: {name}", GONE[name]) for name in unknown if name in GONE]
+        if unknown := [name for name in unknown if name not in GONE]:
+            raise SettingsError(
+                f"{file}: there is no setting {unknown[0]}; `gemgate settings` lists them all",
+                f"{file}：没有名为 {unknown[0]} 的设置；`gemgate settings` 会列出所有设置",
+            )
+        values.update(known)
+        origins.update(dict.fromkeys(known, origin))
+    return Loaded(_validated(values, origins), origins, tuple(outdated))
+
+
+def check(name: str, value: object) -> None:
+    """Whether a setting may have a value, whatever else is set. SettingsError with one clear line."""
+    _validated({name: value}, {})
+
+
+def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+    try:
+        return explicit(**values)
+    except ValidationError as error:
+        raise _refused(error, origins) from None
+    except GatewayError as error:
+        raise SettingsError(error.en, error.zh) from None
+
+
+def _layers(file: Path, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What each source says, the one that counts most last."""
+    layers = [(str(file), toml_values(file) if file.exists() else {}), (".env", _dotenv(Path(".env")))]
+    try:
+        layers.append(("environment", EnvSettingsSource(Settings, env_ignore_empty=True)()))
+    except ValueError as error:
+        raise unreadable("environment", system_words(error)) from None
+    return [*layers, ("option", {key: value for key, value in options.items() if value is not None})]
+
+
+def _dotenv(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    check_env(file)
+    return DotEnvSettingsSource(Settings, env_file=file, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
+
+
+def _refused(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
+    """The first value that cannot be, by the setting's name and where it came from."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    why = problem(first)
+    if not first["loc"]:
+        return SettingsError(why.en, why.zh)
+    name = str(first["loc"][0])
+    if name.lower() not in origins:
+        return SettingsError(f"{name.upper()}: {why.en}", f"{name.upper()}：{why.zh}")
+    origin = origin_of(origins[name.lower()])
+    return SettingsError(f"{name.upper()} (from {origin.en}): {why.en}", f"{name.upper()}（来自{origin.zh}）：{why.zh}")
+
+
+_ORIGINS = {
+    "default": LocalText("default", "默认值"),
+    "environment": LocalText("environment", "环境变量"),
+    "option": LocalText("option", "命令选项"),
+    "database": LocalText("database", "数据库"),
+}
+
+
+def origin_of(origin: str) -> LocalText:
+    """Where a value came from, for people; a file is its own name."""
+    return _ORIGINS.get(origin) or LocalText(origin, f" {origin}")
