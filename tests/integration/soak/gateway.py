@@ -35,7 +35,7 @@ class Gateway:
         self._reading = asyncio.Lock()
         self.url = url
 
-    async def read(self, word: Literal["", "objects", "hold"] = "") -> Figures:
+    async def read(self, word: Literal["", "objects", "hold", "rings"] = "") -> Figures:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         async with self._reading:

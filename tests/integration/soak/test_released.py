@@ -30,7 +30,7 @@ EACH = 4
 """Requests of each kind."""
 WITHIN = 30.0
 """Seconds after which what is still held is held for good."""
-HELD = ("traceback", "ChatRequest", "ImageRequest", "Exchange", "OneTimeBody")
+HELD = ("ChatRequest", "ImageRequest", "Exchange", "OneTimeBody")
 """What no call leaves behind."""
 
 
@@ -91,3 +91,4 @@ async def test_no_call_waits_for_the_garbage_collector(tmp_path: Path) -> None:
             for calls in kinds():
                 group.create_task(send(gateway, calls))
         assert await held(gateway) == {}
+        assert (await gateway.read("rings")).rings == {}
