@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tools import supply
 
 from gemgate.settings import Settings
 from gemgate.version import __version__
@@ -88,6 +90,18 @@ def test_workflows_run_what_a_person_runs() -> None:
         assert all("timeout-minutes" in job for job in flow["jobs"].values())
     # Nothing that others write is pasted into a shell.
     assert all("${{" not in step.get("run", "") for flow in steps.values() for step in flow)
+
+
+def test_every_python_that_is_promised_is_tested_and_no_other() -> None:
+    check = yaml.safe_load((ROOT / ".github" / "workflows" / "check.yml").read_text())
+    tested = check["jobs"]["everything"]["strategy"]["matrix"]["python"]
+    promised = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    assert [f"Programming Language :: Python :: {one}" for one in tested] == [
+        one for one in promised if one.startswith("Programming Language :: Python :: 3.")
+    ]
+    assert tuple(tested) == supply.PYTHONS
+    (tried,) = re.findall(r"^PYTHONS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert tried.split() == [f"python{one}" for one in tested]
 
 
 @pytest.fixture(scope="module")
