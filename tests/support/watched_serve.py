@@ -1,7 +1,7 @@
 """`gemgate serve` that watches itself: how long each callback of its event loop takes, and what is open.
 
 Nothing else differs from the command. It answers every line of standard input with a line of JSON (`Figures`), from a
-thread of its own (to the word `objects` with what there is in memory), and ends when standard input does. After the
+thread of its own, and ends when standard input does. To the word `objects` it tells what there is in memory. After the
 word `hold` the garbage collector does not run any more: what is held by itself alone stays, until the word `garbage`
 has it found and counted.
 
@@ -35,7 +35,7 @@ LONG = 0.05
 """Seconds that no callback may take."""
 LOOKED_AT = 0.02
 """Seconds after which somebody looks where a callback is, so that a long one can be told by its place."""
-MOST_TOLD, KINDS = 20, 1000
+MOST_TOLD = 20
 
 
 @dataclass(slots=True)
@@ -43,8 +43,8 @@ class Figures:
     """threads: of the process, by the kernel's count; tasks: of the loop, by name. longest: seconds of processor time.
 
     late: wall seconds of the longest callback, for comparison. long: callbacks over LONG, each with its place.
-    objects: how many there are of the most frequent kinds, where that was asked: it holds everything up. To `garbage`,
-    those that nothing but themselves held.
+    objects: how many there are of each kind, where that was asked: it holds everything up. To `garbage`, those that
+    nothing but themselves held; rings: the errors among these, each by its kind and place.
     """
 
     rss: int = 0
@@ -56,6 +56,7 @@ class Figures:
     late: float = 0.0
     long: list[str] = field(default_factory=list)
     objects: dict[str, int] = field(default_factory=dict)
+    rings: dict[str, int] = field(default_factory=dict)
 
 
 class Watch:
@@ -81,32 +82,36 @@ class Watch:
             self._collected = max(self._collected, time.thread_time() - self._collecting)
 
     def run(self, callback: Callable[..., Any], *given: Any) -> Any:
-        if self._depth:  # a protocol that is called from a callback
-            return callback(*given)
-        self._depth, self.since, self.seen, self._collected = 1, time.monotonic(), "", 0.0
-        began = time.thread_time()
+        nested = self._depth > 0  # a protocol that is called from a callback
+        began = 0.0
+        if not nested:
+            self._depth, self.since, self.seen, self._collected = 1, time.monotonic(), "", 0.0
+            began = time.thread_time()
         try:
             return callback(*given)
         finally:
-            took, late = time.thread_time() - began, time.monotonic() - self.since
-            self._depth, self.since = 0, 0.0
-            self.callbacks += 1
-            self.late = max(self.late, late)
-            self.longest = max(self.longest, took)
-            if took > LONG and len(self.long) < MOST_TOLD:
-                self.long.append(
-                    f"{took * 1000:.0f} ms ({self._collected * 1000:.0f} ms of it the collector): "
-                    f"{_name(callback)} {self.seen}"
-                )
+            if not nested:
+                self._over(callback, time.thread_time() - began)
+            del callback, given  # an error's frames hold this one from Python 3.12 on, and the task holds the error
+
+    def _over(self, callback: Callable[..., Any], took: float) -> None:
+        late = time.monotonic() - self.since
+        self._depth, self.since = 0, 0.0
+        self.callbacks += 1
+        self.late = max(self.late, late)
+        self.longest = max(self.longest, took)
+        if took > LONG and len(self.long) < MOST_TOLD:
+            self.long.append(
+                f"{took * 1000:.0f} ms ({self._collected * 1000:.0f} ms of it the collector): "
+                f"{_name(callback)} {self.seen}"
+            )
 
     def look(self, thread: int) -> None:
         """For ever: note where a callback is that runs for long."""
         while True:
             time.sleep(LOOKED_AT / 2)
             if self.since and not self.seen and time.monotonic() - self.since > LOOKED_AT:
-                frame = sys._current_frames().get(thread)
-                places = traceback.extract_stack(frame)[-12:] if frame else []
-                self.seen = " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(places))
+                self.seen = _place(thread)
 
     def told(self, loop: asyncio.AbstractEventLoop) -> Figures:
         figures = Figures(
@@ -149,6 +154,13 @@ class WatchedLoop(uvloop.Loop):
         super().add_writer(fd, self._watch.run, callback, *args)
 
 
+def _place(thread: int) -> str:
+    """Where a thread is. The frame is named here alone: it holds all that those above it hold."""
+    frame = sys._current_frames().get(thread)
+    places = traceback.extract_stack(frame)[-12:] if frame else []
+    return " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(places))
+
+
 def _name(callback: Any) -> str:
     """What runs: of a task's step, the task's coroutine."""
     owner = getattr(callback, "__self__", None)
@@ -174,6 +186,26 @@ def _descriptors() -> Counter[str]:
     return kinds
 
 
+def _kinds(objects: Iterable[Any]) -> dict[str, int]:
+    return dict(Counter(type(one).__qualname__ for one in objects))
+
+
+def _garbage() -> tuple[dict[str, int], dict[str, int]]:
+    """By kind what only the collector finds, and the errors among it by their kind and place."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    gc.collect()
+    gc.set_debug(0)
+    found = _kinds(gc.garbage)
+    raised: Counter[str] = Counter()
+    for error in gc.garbage:
+        if isinstance(error, BaseException) and error.__traceback__:
+            *_, last = traceback.extract_tb(error.__traceback__)
+            raised[f"{type(error).__qualname__} of {Path(last.filename).name}:{last.lineno} {last.name}"] += 1
+    gc.garbage.clear()
+    gc.collect()
+    return found, dict(raised)
+
+
 def _watched(protocol: type[Any], watch: Watch) -> type[Any]:
     """The server's protocol, whose methods the loop calls without a callback."""
 
@@ -193,10 +225,6 @@ def _watched(protocol: type[Any], watch: Watch) -> type[Any]:
     return Watched
 
 
-def _kinds(objects: Iterable[Any]) -> dict[str, int]:
-    return dict(Counter(type(one).__qualname__ for one in objects).most_common(KINDS))
-
-
 def main() -> None:
     watch = Watch()
     loop = WatchedLoop(watch)
@@ -213,12 +241,7 @@ def main() -> None:
             if line.strip() == "objects":
                 figures.objects = _kinds(gc.get_objects())
             if line.strip() == "garbage":
-                gc.set_debug(gc.DEBUG_SAVEALL)
-                gc.collect()
-                figures.objects = _kinds(gc.garbage)
-                gc.set_debug(0)
-                gc.garbage.clear()
-                gc.collect()
+                figures.objects, figures.rings = _garbage()
             print(json.dumps(asdict(figures)), flush=True)
         os._exit(0)
 

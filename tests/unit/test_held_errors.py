@@ -11,6 +11,7 @@ from copy import copy
 import pytest
 
 from gemgate.errors import GatewayError, forget_frames
+from gemgate.gateway.gateway import at_least_one
 
 
 class Body:
@@ -62,6 +63,22 @@ def test_who_is_done_with_an_error_lets_go_of_its_call(
         forget_frames(error)
         del error
         assert [body() for body in watched] == [None] * len(watched)
+
+
+def test_of_images_that_all_failed_the_error_holds_no_call() -> None:
+    watched: list[weakref.ref[Body]] = []
+
+    def called() -> None:
+        body = Body()
+        watched.append(weakref.ref(body))
+        at_least_one([GatewayError("one"), GatewayError("two", generated="maybe")])
+
+    with no_collector():
+        with pytest.raises(GatewayError, match="two") as caught:
+            called()
+        assert watched[0]()
+        del caught
+        assert watched[0]() is None
 
 
 def test_causes_in_a_circle_end() -> None:

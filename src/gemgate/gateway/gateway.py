@@ -322,11 +322,7 @@ class Gateway:
                 making = [group.create_task(one()) for _ in range(request.n)]
             return [task.result() for task in making]
 
-        results = await each()
-        errors = [result for result in results if isinstance(result, GatewayError)]
-        if len(errors) == len(results):
-            raise min(errors, key=lambda error: error.generated == "no")
-        return results
+        return at_least_one(await each())
 
     async def generate_image(
         self,
@@ -388,6 +384,17 @@ async def _load_for(request: ChatRequest) -> None:
     """What compiles a request's schemas: one that was stored comes without the door, which has it loaded."""
     if request.tools or request.response_format.schema:
         await load(*schemas.LIBRARIES)
+
+
+def at_least_one(outcomes: list[GeneratedImage | GatewayError]) -> list[GeneratedImage | GatewayError]:
+    """The outcomes, when an image is among them; else the first error that may have cost a generation is raised."""
+    errors = [outcome for outcome in outcomes if isinstance(outcome, GatewayError)]
+    if len(errors) < len(outcomes):
+        return outcomes
+    try:
+        raise min(errors, key=lambda error: error.generated == "no")
+    finally:
+        del outcomes, errors  # the error holds this frame
 
 
 def _check_answers(card: ModelCard) -> None:

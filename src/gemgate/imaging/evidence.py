@@ -161,7 +161,7 @@ def _means(region: Array, scale: int) -> Array:
     return np.asarray(np.sum([rows[:, at:side:scale] for at in range(scale)], axis=0) / scale**2, np.float32)
 
 
-def _weighted_median(values: Array, weights: Array) -> float:
+def _weighted_median(values: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
     order = np.argsort(values, axis=None)
     total = np.cumsum(weights.ravel()[order])
     return float(values.ravel()[order[np.searchsorted(total, total[-1] / 2)]])

@@ -106,7 +106,7 @@ class Surgery:
         parts = [each.body for each in _one_run(found)]
         self._stream: Inflated = inflate(data, parts, layout.row * layout.height)
         self._filtered = self._stream.raw.reshape(layout.height, layout.row)
-        if int(self._filtered[:, 0].max()) > PAETH:
+        if int(np.max(self._filtered[:, 0])) > PAETH:
             raise UnsupportedImage("the PNG uses a row filter that the standard does not know")
 
     def look(self, reach: int) -> Pixels:

@@ -217,6 +217,6 @@ class LookOnly(_Decoded):
 
 
 def _refuse_transparent(pixels: Pixels) -> None:
-    if int(pixels[..., -1].min()) < 255:
+    if int(np.min(pixels[..., -1])) < 255:
         message = "the logo's place is transparent; it is left alone"
         raise UnsupportedImage(message)

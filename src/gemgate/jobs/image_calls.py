@@ -18,6 +18,7 @@ from gemgate.dialects.image_tasks import Shape
 from gemgate.errors import GatewayError, NotFound
 from gemgate.files import Inline, Source, Stored
 from gemgate.gateway.admission import Charge
+from gemgate.gateway.gateway import at_least_one
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.jobs.batches import SINGLE_TASKS, WINDOW, Jobs, Submitter
 from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps, error_of_task, image_of, load_spec, loads
@@ -167,6 +168,9 @@ class ImageCalls:
 
         Busy when the process stops, NoAccount when no account can go on with it; then it is given up.
         """
+        return at_least_one(await self._all(batch, done))
+
+    async def _all(self, batch: Batch, done: Callable[[Outcome], None]) -> list[Outcome]:
         found: dict[str, Outcome] = {}
         seen = 0
         async for _ in self.jobs.watch(batch.id, awaited=True):
@@ -179,11 +183,7 @@ class ImageCalls:
                     done(found[task.id])
                 seen = tasks[-1].settled
             if not now.tally.open:
-                results = [found.get(task.id) or self._outcome(task) for task in await self.tasks(batch)]
-                errors = [result for result in results if isinstance(result, GatewayError)]
-                if len(errors) == len(results):
-                    raise min(errors, key=lambda error: error.generated == "no")
-                return results
+                return [found.get(task.id) or self._outcome(task) for task in await self.tasks(batch)]
             await self.jobs.give_up_without_account(now)
         raise self.jobs.stopping()
 

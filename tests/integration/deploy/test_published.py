@@ -9,11 +9,13 @@ import ast
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tools import supply
 
 from gemgate.settings import Settings
 from gemgate.version import __version__
@@ -116,6 +118,18 @@ def test_a_fresh_machine_gets_every_program_that_tests_look_for() -> None:
     assert sought >= {"curl", "java", "node", "npm"}
     for name in sought - NOT_INSTALLED.keys():
         assert re.search(rf"\b{PACKAGE.get(name, name)}\b", script), f".ci/run does not see to {name}"
+
+
+def test_every_python_that_is_promised_is_tested_and_no_other() -> None:
+    check = yaml.safe_load((ROOT / ".github" / "workflows" / "check.yml").read_text())
+    tested = check["jobs"]["everything"]["strategy"]["matrix"]["python"]
+    promised = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    assert [f"Programming Language :: Python :: {one}" for one in tested] == [
+        one for one in promised if one.startswith("Programming Language :: Python :: 3.")
+    ]
+    assert tuple(tested) == supply.PYTHONS
+    (tried,) = re.findall(r"^PYTHONS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert tried.split() == [f"python{one}" for one in tested]
 
 
 @pytest.fixture(scope="module")
