@@ -59,19 +59,19 @@ def read(path: Path) -> list[AccountSetup]:
                 "每个账号写一个 [[account]] 表，不能有其他内容",
             ),
         )
-    setups = [_setup(path, number, entry) for number, entry in enumerate(entries, 1)]
+    setups = [_setup(path, place, entry) for place, entry in enumerate(entries, 1)]
     if len({setup.name for setup in setups}) < len(setups):
         raise _wrong(path, LocalText("two accounts have one name", "有两个账号使用了同一个名称"))
     return setups
 
 
-def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
+def _setup(path: Path, place: int, entry: Any) -> AccountSetup:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"]:
-        raise _wrong(path, LocalText(f"account {number} has no name", f"第 {number} 个账号没有名称"))
+        raise _wrong(path, LocalText(f"account {place} has no name", f"第 {place} 个账号没有名称"))
 
     def wrong(en: str, zh: str) -> BadRequest:
         name = entry["name"]
-        return _wrong(path, LocalText(f"account {number} ({name}): {en}", f"第 {number} 个账号（{name}）：{zh}"))
+        return _wrong(path, LocalText(f"account {place} ({name}): {en}", f"第 {place} 个账号（{name}）：{zh}"))
 
     if unknown := sorted(set(entry) - _KEYS):
         raise wrong(f"there is no key {unknown[0]}", f"没有名为 {unknown[0]} 的项")

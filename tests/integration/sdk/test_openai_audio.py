@@ -155,7 +155,7 @@ REFUSED = {
     "no recording": ({"file": ("a.mp3", b"hello, world")}, "file", "Invalid file format"),
     "a picture": ({"file": ("a.mp3", b"\x89PNG\r\n\x1a\n" + bytes(60))}, "file", "Invalid file format"),
     "nothing": ({"file": ("a.mp3", b"")}, "file", "empty"),
-    "temperature": ({"temperature": 1.5}, "temperature", "less than or equal to 1"),
+    "temperature": ({"temperature": 1.5}, "temperature", "must be at most 1"),
     "a painter": ({"model": "gemini-2.5-flash-image"}, "model", "makes pictures"),
     "an unknown form": ({"response_format": "xml"}, "response_format", "response_format"),
 }
