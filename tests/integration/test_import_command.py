@@ -136,4 +136,4 @@ def test_what_is_no_configuration_is_one_clear_line(typed: Typing) -> None:
     assert "--from" in typed("import", "y", status=2).stderr
     (typed.folder / "gemgate.toml").write_text("port =")
     (typed.folder / "z").write_text(FILES["cli-proxy-api"])
-    assert "settings cannot be read" in typed("import", "z", "--apply", status=2).stderr
+    assert "gemgate.toml cannot be read" in typed("import", "z", "--apply", status=2).stderr

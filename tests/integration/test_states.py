@@ -155,7 +155,7 @@ async def test_a_page_that_says_all_is_well_has_nothing_that_rests(sim: Simulato
         assert health["capabilities"] == dict.fromkeys(CAPABILITIES, True) | {"image": False}
         error = gate.service.pool.no_account_error("image")
         assert "default: cooling for image (limit" in error.en
-        assert "default：cooling（image）" in error.zh
+        assert "default：冷却中（图片）" in error.zh
 
 
 async def test_the_pace_that_health_tells_is_the_one_that_is_kept(sim: Simulator, tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"RESERVE_PERCENT": 100}, "less than 100", "小于 100"),
     ({"MODEL_POLICY": "maybe"}, "one of", "之一"),
     ({"WATERMARK_REMOVAL": "perhaps"}, "true or false", "true 或 false"),
-    ({"BUDGET": "dreams=1"}, "no limit dreams", "取值无效"),
+    ({"BUDGET": "dreams=1"}, "no limit dreams", "没有名为 dreams 的限额"),
     ({"MODEL_ALIASES": "nonsense"}, "MODEL_ALIASES", "MODEL_ALIASES"),
     ({"DEFAULT_MODEL": "gpt-9"}, "does not exist", "不存在"),
     ({"PORT": 1}, "restart", "重启"),
