@@ -217,12 +217,13 @@ class Jobs:
 
     async def give_up_without_account(self, batch: Batch) -> None:
         """NoAccount when nothing of a single call runs and no account can go on with it: who waits is told, and it is
-        given up.
+        given up. An account that is signing in can, in a moment.
         """
-        if batch.tally.running or self.gateway.pool.all_lanes(NEEDS[batch.need]):
+        if batch.tally.running or self.gateway.pool.is_usable(NEEDS[batch.need]):
             return
         await self.cancel(batch)
-        raise self.gateway.pool.no_account_error(NEEDS[batch.need])
+        error = self.gateway.pool.no_account_error(NEEDS[batch.need])
+        raise error.with_(generated="maybe") if batch.started_at else error  # an earlier run may have sent it
 
     def stopping(self) -> Busy:
         """What somebody who waits for a single call is told when the process stops."""

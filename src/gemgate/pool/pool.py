@@ -143,6 +143,10 @@ class AccountPool:
         """Lanes of the accounts that take such calls at the moment."""
         return sum(account.lanes for account in self.able(*needs))
 
+    def is_usable(self, *needs: Capability) -> bool:
+        """Whether an account takes such calls, at the moment or as soon as it is signed in."""
+        return any(account.status(*needs).usable for account in self.accounts)
+
     def able(self, *needs: Capability, background: bool = False) -> list[Account]:
         """The accounts that take such calls at the moment; a fallback only where there is no other.
 

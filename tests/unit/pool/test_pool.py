@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 from tests.support.scripted_gateway import CALLER, ScriptedGateway
 
+from gemgate.batches import Batch
 from gemgate.caller import Caller
 from gemgate.chat import ChatRequest, Ended, Message, Text, TextDelta, fold
 from gemgate.errors import (
@@ -22,6 +24,7 @@ from gemgate.errors import (
     Spent,
     Unreachable,
 )
+from gemgate.jobs.batches import Jobs
 from gemgate.policy.token_bucket import Bucket
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.telemetry import SystemClock
@@ -300,3 +303,26 @@ async def test_the_model_rule_refuses_first_and_costs_nothing_of_the_hour() -> N
         await limiter.take(CALLER, "m3")
     assert 3000 < caught.value.retry_after <= 3600
     assert (await limiter.take(Caller(client="other", per_hour=9), "m1")).remaining == 8
+
+
+async def test_a_single_call_is_not_given_up_while_its_account_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = ScriptedGateway(ScriptedUpstream())
+    batch = Batch("resp_1", "response", "key", 0.0, 1, 1, need="chat", started_at=1.0)
+    jobs = Jobs.__new__(Jobs)
+    jobs.gateway, cancelled = state.gateway, list[Batch]()
+
+    async def cancel(_: Jobs, one: Batch) -> Batch:
+        cancelled.append(one)
+        return one
+
+    monkeypatch.setattr(Jobs, "cancel", cancel)
+    assert state.pool.all_lanes("chat") == 0
+    await jobs.give_up_without_account(batch)
+    assert cancelled == []
+    state.accounts[0]._fail("needs_login", SignedOut("over"))
+    with pytest.raises(NoAccount) as caught:
+        await jobs.give_up_without_account(batch)
+    assert (cancelled, caught.value.generated) == ([batch], "maybe"), "an earlier run may have sent it"
+    with pytest.raises(NoAccount) as caught:
+        await jobs.give_up_without_account(replace(batch, started_at=0.0))
+    assert caught.value.generated == "no"

@@ -91,7 +91,7 @@ function usePictures(query) {
     try {
       for (;;) {
         const newer = now.newer; // pictures made since the first page came, which push all others on
-        const page = await get(`/api/gallery?limit=${PAGE}&offset=${number * PAGE + newer}${query}`);
+        const page = await get(`/api/gallery?limit=${PAGE}&offset=${number * PAGE + newer}${now.query}`); // not `query`: who asks may have been drawn for the last one
         if (held.current !== now) return;
         now.total ??= page.total;
         now.newer = Math.max(now.newer, page.total - now.total);
@@ -173,7 +173,7 @@ export function Gallery({ title, rest }) {
     const timer = setTimeout(() => setFilters((before) => (before.prompt === typed.trim() ? before : { ...before, prompt: typed.trim() })), 250);
     return () => clearTimeout(timer);
   }, [typed]);
-  const set = (name) => (e) => (setChosen(new Set()), setFilters({ ...filters, [name]: e.target.value }));
+  const set = (name) => ({ target: { value } }) => (setChosen(new Set()), setFilters((before) => ({ ...before, [name]: value })));
   const fresh = !query && list.total !== null && newest.data ? newest.data.total - list.total : 0;
   const place = shown ? list.indexOf(shown) : -1;
   const go = (step) => {
