@@ -307,7 +307,7 @@ async def test_the_model_rule_refuses_first_and_costs_nothing_of_the_hour() -> N
 
 async def test_a_single_call_is_not_given_up_while_its_account_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
     state = ScriptedGateway(ScriptedUpstream())
-    batch = Batch("resp_1", "response", "key", 0.0, 1, 1, need="chat", started_at=1.0)
+    batch = Batch("resp_1", "response", "key", 0.0, 1, 1, need="text_call", started_at=1.0)
     jobs = Jobs.__new__(Jobs)
     jobs.gateway, cancelled = state.gateway, list[Batch]()
 
@@ -316,7 +316,7 @@ async def test_a_single_call_is_not_given_up_while_its_account_signs_in(monkeypa
         return one
 
     monkeypatch.setattr(Jobs, "cancel", cancel)
-    assert state.pool.all_lanes("chat") == 0
+    assert state.pool.all_lanes("text") == 0
     await jobs.give_up_without_account(batch)
     assert cancelled == []
     state.accounts[0]._fail("needs_login", SignedOut("over"))
