@@ -433,3 +433,14 @@ async def test_a_process_that_hangs_inside_a_transaction_holds_nobody_up_for_lon
     finally:
         await one.close()
         await other.close()
+
+
+async def test_each_connection_keeps_little_of_a_file(tmp_path: Path) -> None:
+    """A gateway has fifteen of them: with SQLite's own 2 MB each they grow to a fifth of its memory."""
+    database = await open_database(tmp_path / "gemgate.sqlite3")
+    try:
+        async with database.reading() as one, database.reading() as other:
+            for connection in (one, other):
+                assert (await connection.exec_driver_sql("PRAGMA cache_size")).scalar_one() == -sql_database.CACHE_KB
+    finally:
+        await database.close()

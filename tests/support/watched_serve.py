@@ -40,7 +40,8 @@ MOST_TOLD = 20
 
 @dataclass(slots=True)
 class Figures:
-    """threads: of the process, by the kernel's count; tasks: of the loop, by name. longest: seconds of processor time.
+    """threads: of the process, by the kernel's count, but for those of the loop's pool, which come with need, up to a
+    bound, and are kept. tasks: of the loop, by name. longest: seconds of processor time.
 
     late: wall seconds of the longest callback, for comparison. long: callbacks over LONG, each with its place.
     objects: how many there are of each kind, where that was asked: it holds everything up. To `garbage`, those that
@@ -117,7 +118,7 @@ class Watch:
         figures = Figures(
             rss=_resident(),
             descriptors=dict(sorted(_descriptors().items())),
-            threads=len(os.listdir("/proc/self/task")),
+            threads=len(os.listdir("/proc/self/task")) - _pooled(),
             tasks=dict(sorted(Counter(_coroutine(task) for task in asyncio.all_tasks(loop)).items())),
             callbacks=self.callbacks,
             longest=self.longest,
@@ -173,6 +174,10 @@ def _coroutine(task: asyncio.Task[Any]) -> str:
 
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _pooled() -> int:
+    return sum(thread.name.startswith("uvloop_") for thread in threading.enumerate())
 
 
 def _descriptors() -> Counter[str]:

@@ -44,6 +44,10 @@ FILE_CONNECTIONS = 15
 """Connections to a SQLite file at most. All are kept: to open one takes a thread and four pragmas, and its descriptor
 stays as long as any other is open. The last one that was used is used again, so that few have a warm cache.
 """
+CACHE_KB = 512
+"""Of a file's pages each connection keeps so much; the system keeps the rest for all. With SQLite's own 2 MB they held
+33 MB after 15,000 calls, most of what a process had grown by; a read costs 5 % more now, 0.4 us.
+"""
 _WRITES = "gemgate_writes"
 _END_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
 _ENDED_IDLE = "25P03"
@@ -291,6 +295,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         _keep_a_log(cursor)
         cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 
