@@ -85,6 +85,15 @@ class Firefox:
     async def open(self, url: str) -> None:
         await self.command("WebDriver:Navigate", url=url)
 
+    async def sign_in(self, name: str) -> None:
+        """Open the form and send it off; a tab that was just opened may show its blank page once more first."""
+        script = "const form = document.forms[0]; if (form) form.submit(); return Boolean(form);"
+        async with asyncio.timeout(30):
+            await self.open(SIGN_IN + name)
+            while not await self.run(script):
+                await asyncio.sleep(0.5)
+                await self.open(SIGN_IN + name)
+
     async def run(self, script: str) -> Any:
         return (await self.command("WebDriver:ExecuteScript", script=script, args=[]))["value"]
 

@@ -16,15 +16,14 @@ from playwright.async_api import BrowserContext
 from gemgate.accounts import Cookies
 from gemgate.cookies.sources import source_of
 from gemgate_simulator import Simulator
-from tests.browser.conftest import APP, SIGN_IN, Firefox, chromium, chromium_signs_in, eventually, firefox
+from tests.browser.conftest import APP, Firefox, chromium, chromium_signs_in, eventually, firefox
 from tests.support.serving import Served, served, settings_for, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 
 async def sign_in(browser: Firefox, name: str) -> None:
-    await browser.open(SIGN_IN + name)
-    await browser.run("document.forms[0].submit()")
+    await browser.sign_in(name)
     async with asyncio.timeout(30):
         while not await browser.run("return document.getElementById('account') !== null"):
             await asyncio.sleep(0.1)

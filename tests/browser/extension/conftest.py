@@ -21,7 +21,7 @@ from playwright.async_api import BrowserContext, Page, async_playwright
 from tools.extension import FOLDER, package
 
 from gemgate_simulator import Simulator
-from tests.browser.conftest import APP, CHROMIUM_FLAGS, SIGN_IN, Firefox, chromium_signs_in, firefox, needed
+from tests.browser.conftest import APP, CHROMIUM_FLAGS, Firefox, chromium_signs_in, firefox, needed
 from tests.support.serving import Served, served, settings_for
 
 LOOPBACK = "http://127.0.0.1/*"
@@ -135,8 +135,7 @@ class Fox:
         return str(await self.browser.run(script))
 
     async def sign_in(self, name: str) -> None:
-        await self.browser.open(SIGN_IN + name)
-        await self.browser.run("document.forms[0].submit()")
+        await self.browser.sign_in(name)
         await seen(self, "#account", name)
 
     async def rotate(self) -> None:
