@@ -15,7 +15,6 @@ from starlette.types import Scope
 
 from gemgate.machine import CLIENTS
 from gemgate.ports.runtime import TelemetryEvent
-from gemgate.web.joined_writes import JoinedWrites
 from gemgate.web.upgrades import StaysHttp1
 
 WANTED_HEADER = "x-gemgate-notice"
@@ -49,7 +48,7 @@ class InterimProtocol(StaysHttp1):
     _address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport)))
+        super().connection_made(transport)
         self._address = str(transport.get_extra_info("peername", ("",))[0])
         self._too_many = CLIENTS.crowded and not self._close_an_idle_one()
         CLIENTS.open += 1
@@ -124,7 +123,7 @@ class PromptSentNotifier:
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[str, JoinedWrites] = {}
+        self._waiting: dict[str, asyncio.Transport] = {}
 
     def expect(self, request_id: str, scope: Scope) -> None:
         """A call of our gateway begins."""
@@ -142,4 +141,3 @@ class PromptSentNotifier:
         transport = self._waiting.pop(fact.request_id, None)
         if transport is not None and not transport.is_closing():
             transport.write(INTERIM)
-            transport.flush()  # before the prompt

@@ -8,7 +8,6 @@ import pytest
 
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.web.interim import INTERIM, WANTED_HEADER, PromptSentNotifier
-from gemgate.web.joined_writes import JoinedWrites
 
 
 class Wire:
@@ -25,13 +24,12 @@ class Wire:
 @pytest.mark.parametrize(
     ("fact", "told"), [("attempt.sent", INTERIM), ("task.entering", INTERIM), ("call.admitted", b"")]
 )
-async def test_a_prompt_that_is_sent_and_a_task_that_is_entered_are_told(fact: str, told: bytes) -> None:
+def test_a_prompt_that_is_sent_and_a_task_that_is_entered_are_told(fact: str, told: bytes) -> None:
     wire, notices = Wire(), PromptSentNotifier()
-    transport = JoinedWrites(cast("Any", wire))
-    scope: Any = {"type": "http", "headers": [(WANTED_HEADER.encode(), b"1")], "gemgate.transport": transport}
+    scope: Any = {"type": "http", "headers": [(WANTED_HEADER.encode(), b"1")], "gemgate.transport": wire}
     notices.expect("req_1", cast("Any", scope))
     notices.emit(TelemetryEvent(fact, "req_2", {}))
     assert wire.written == b""
     notices.emit(TelemetryEvent(fact, "req_1", {}))
     notices.emit(TelemetryEvent(fact, "req_1", {}))
-    assert wire.written == told, "told once, and not a moment later"
+    assert wire.written == told, "told once"
