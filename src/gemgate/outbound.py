@@ -49,8 +49,7 @@ def is_public(address: str) -> bool:
         return _is_global(ip.ipv4_mapped)
     if ip in _NAT64:
         return _is_global(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
-    inner = (ip.sixtofour, *(ip.teredo or ()))
-    return ip in _UNICAST and _is_global(ip) and all(found is None or _is_global(found) for found in inner)
+    return ip in _UNICAST and _is_global(ip)
 
 
 def _is_global(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -62,6 +61,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NOT_GLOBAL = (
     ipaddress.ip_network("192.0.0.0/24"),  # protocol assignments (RFC 6890)
     ipaddress.ip_network("192.88.99.0/24"),  # relays of 6to4 (RFC 7526), deprecated
+    ipaddress.ip_network("2002::/16"),  # 6to4 itself: an address of IPv4 in another form
     ipaddress.ip_network("3fff::/20"),  # documentation (RFC 9637)
 )
 """Ranges that the standard library of some Python takes for global."""

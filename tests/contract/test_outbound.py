@@ -26,7 +26,7 @@ from gemgate.ports.outbound import Posted
         ("192.0.0.8", False), ("192.88.99.1", False), ("::ffff:0:127.0.0.1", False), ("3fff::1", False),
         ("5f00::1", False), ("4000::1", False), ("100:0:0:1::1", False), ("2001:0:7f00:1::", False),
         ("64:ff9b::808:808", True), ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::c000:8", False),
-        ("2002:808:808::1", True), ("2002:c000:8::1", False), ("::ffff:192.0.0.8", False), ("::ffff:224.0.0.1", False),
+        ("2002:808:808::1", False), ("2002:c000:8::1", False), ("::ffff:192.0.0.8", False), ("::ffff:224.0.0.1", False),
         ("fec0::1", False), ("64:ff9b:1::7f00:1", False), ("::10.0.0.1", False), ("::8.8.8.8", False),
     ],
 )  # fmt: skip
