@@ -22,9 +22,9 @@ from gemgate.cli.doctor import stored_accounts
 from gemgate.cli.settings_file import Answers
 from gemgate.cli.simulated import simulated
 from gemgate.cli.terminal import err, fail, language, load_settings, marked, out, reason, run, say
-from gemgate.errors import SettingsError
-from gemgate.settings import CONFIG_FILE, Settings
-from gemgate.settings.loading import check
+from gemgate.errors import BadRequest
+from gemgate.settings import CONFIG_FILE, Settings, explicit
+from gemgate.settings.changes import with_values
 from gemgate.stores.drafts import drafted
 
 T = TypeVar("T")
@@ -102,8 +102,8 @@ def _accepted(name: str, ask: Callable[[], T]) -> T:
     while True:
         answer = ask()
         try:
-            check(name, answer)
-        except SettingsError as error:
+            with_values(explicit(), {name: answer})
+        except BadRequest as error:
             err.print(error.text(language()), style="red", highlight=False, soft_wrap=True)
         else:
             return answer

@@ -45,17 +45,8 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
             )
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
-    return Loaded(_validated(values, origins), origins, tuple(outdated))
-
-
-def check(name: str, value: object) -> None:
-    """Whether a setting may have a value, whatever else is set. SettingsError with one clear line."""
-    _validated({name: value}, {})
-
-
-def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     try:
-        return explicit(**values)
+        return Loaded(explicit(**values), origins, tuple(outdated))
     except ValidationError as error:
         raise _refused(error, origins) from None
     except GatewayError as error:
@@ -86,9 +77,7 @@ def _refused(error: ValidationError, origins: Mapping[str, str]) -> SettingsErro
     if not first["loc"]:
         return SettingsError(why.en, why.zh)
     name = str(first["loc"][0])
-    if name.lower() not in origins:
-        return SettingsError(f"{name.upper()}: {why.en}", f"{name.upper()}：{why.zh}")
-    origin = origin_of(origins[name.lower()])
+    origin = origin_of(origins[name])
     return SettingsError(f"{name.upper()} (from {origin.en}): {why.en}", f"{name.upper()}（来自{origin.zh}）：{why.zh}")
 
 
