@@ -84,7 +84,7 @@ class Memory:
             left = bound.limit - bound.used() - self._promised - _reserve(bound.limit)
             if bound.virtual and left < virtual:
                 return False
-            if left + (_kept() if bound.virtual else 0) < resident:
+            if left + (heap().kept if bound.virtual else 0) < resident:
                 return False
         return True
 
@@ -103,20 +103,32 @@ def _reserve(limit: int) -> int:
     return max(min(limit // 10, 256 * MB), 24 * MB)
 
 
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """Bytes of the C library's allocator. in_use: given out; kept: free, within what it has reserved."""
+
+    in_use: int = 0
+    kept: int = 0
+
+
 class _Mallinfo(ctypes.Structure):
-    """What glibc tells of its allocator: ten sizes, `fordblks` the ninth of them."""
+    """What glibc tells of its allocator, in its order."""
 
-    _fields_: ClassVar[list[tuple[str, Any]]] = [("sizes", ctypes.c_size_t * 10)]
+    _fields_: ClassVar[list[tuple[str, Any]]] = [
+        *(("rest", ctypes.c_size_t * 4), ("hblkhd", ctypes.c_size_t), ("fast", ctypes.c_size_t * 2)),
+        *(("uordblks", ctypes.c_size_t), ("fordblks", ctypes.c_size_t), ("keepcost", ctypes.c_size_t)),
+    ]
 
 
-def _kept() -> int:
-    """Free bytes within what the allocator has reserved: to be had without reserving more. 0 where nobody says."""
+def heap() -> Heap:
+    """All its arenas, and what it has mapped block by block. Zeros where nobody says (older or other C libraries)."""
     try:
         ask = ctypes.CDLL(None).mallinfo2
     except (OSError, AttributeError):
-        return 0
+        return Heap()
     ask.restype = _Mallinfo
-    return int(ask().sizes[8])
+    told = ask()
+    return Heap(int(told.uordblks + told.hblkhd), int(told.fordblks))
 
 
 def _rlimits(proc: Path) -> Iterator[_Bound]:

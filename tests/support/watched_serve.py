@@ -27,7 +27,7 @@ from typing import Any
 
 import uvloop
 
-from gemgate import cli
+from gemgate import cli, machine
 from gemgate.cli import serve, terminal
 from gemgate.web.interim import InterimProtocol
 
@@ -43,12 +43,18 @@ class Figures:
     """threads: of the process, by the kernel's count, but for those of the loop's pool, which come with need, up to a
     bound, and are kept. tasks: of the loop, by name. longest: seconds of processor time.
 
+    in_use, kept: of the C library's allocator; blocks: given out by Python's own. What grows in rss and in neither
+    in_use nor blocks is an allocator's business.
+
     late: wall seconds of the longest callback, for comparison. long: callbacks over LONG, each with its place.
     objects: how many there are of each kind, where that was asked: it holds everything up. To `garbage`, those that
     nothing but themselves held; rings: the errors among these, each by its kind and place.
     """
 
     rss: int = 0
+    in_use: int = 0
+    kept: int = 0
+    blocks: int = 0
     descriptors: dict[str, int] = field(default_factory=dict)
     threads: int = 0
     tasks: dict[str, int] = field(default_factory=dict)
@@ -115,8 +121,12 @@ class Watch:
                 self.seen = _place(thread)
 
     def told(self, loop: asyncio.AbstractEventLoop) -> Figures:
+        heap = machine.heap()
         figures = Figures(
             rss=_resident(),
+            in_use=heap.in_use,
+            kept=heap.kept,
+            blocks=sys.getallocatedblocks(),
             descriptors=dict(sorted(_descriptors().items())),
             threads=len(os.listdir("/proc/self/task")) - _pooled(),
             tasks=dict(sorted(Counter(_coroutine(task) for task in asyncio.all_tasks(loop)).items())),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import gemgate
@@ -49,3 +50,17 @@ def test_unit_tests_mirror_the_source() -> None:
     source = {path.name for path in Path(gemgate.__file__).parent.iterdir() if path.is_dir()} | {"simulator"}
     folders = {path.name for path in (TESTS / "unit").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders <= source
+
+
+def test_what_a_page_shows_is_awaited() -> None:
+    """A page draws when it likes: what is read in the moment after a click is now the old, now the new."""
+    at_once = re.compile(
+        r"assert .*await .*\.(?:(?:all_)?inner_texts?|is_visible|is_checked|is_disabled|input_value|count)\("
+    )
+    wrong = [
+        f"{path.name}:{number}: {line.strip()}"
+        for path in sorted((TESTS / "browser").rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if at_once.search(line) and "gallery.count" not in line
+    ]
+    assert not wrong, "playwright's expect() waits for it"

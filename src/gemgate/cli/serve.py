@@ -31,7 +31,7 @@ from gemgate.cli.terminal import (
     say,
 )
 from gemgate.collector import collect_rarely
-from gemgate.machine import CLIENTS, set_large_blocks_apart
+from gemgate.machine import CLIENTS
 from gemgate.settings import Settings
 from gemgate.settings.outdated import outdated
 from gemgate.telemetry import set_up_logging
@@ -157,7 +157,6 @@ async def run_server(
 ) -> None:
     """Serve until a signal ends it; what cannot be opened has been said in one line by then. empty: no accounts."""
     CLIENTS.make_room()
-    set_large_blocks_apart()
     server = _Server(
         uvicorn.Config(
             app,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import re
 import sys
 import threading
@@ -25,6 +24,7 @@ from rich.text import Text
 from gemgate import telemetry
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
 from gemgate.errors import GatewayError, SettingsError, system_words
+from gemgate.machine import set_large_blocks_apart
 from gemgate.settings.loading import Loaded, load
 from gemgate.upstreams.web.logs import bridge
 
@@ -32,9 +32,6 @@ T = TypeVar("T")
 
 PIPE_WIDTH = 100_000
 """Columns of a table that goes to a file or another program; it takes what it needs of them."""
-M_MMAP_THRESHOLD = -3  # malloc.h
-LARGE_BUFFER = 8 << 20
-"""Bytes from which a buffer is the system's own again as soon as it is freed."""
 
 
 class Terminal(Console):
@@ -195,19 +192,9 @@ def load_settings(
     return loaded
 
 
-def _give_memory_back() -> None:
-    """Have glibc return large buffers when they are freed.
-
-    By itself it learns to keep what is as large as something that was freed once: 100 MB would stay with a gateway for
-    ever after its first 4K image.
-    """
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER)
-
-
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; what goes wrong is printed as one line, Ctrl-C ends quietly with 130."""
-    _give_memory_back()
+    set_large_blocks_apart()
     try:
         with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
             return runner.run(work)

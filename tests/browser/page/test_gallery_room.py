@@ -95,10 +95,13 @@ async def closely(gate: Served, visitor: Visitor) -> None:
     await page.click(".wall li:first-child a")
     await expect(page.locator("dialog .prompt p")).to_have_text("an owl")
     await page.get_by_role("button", name="Larger").click()
-    scale = "() => new DOMMatrix(getComputedStyle(document.querySelector('.zoom img')).transform).a"
-    assert await page.evaluate(scale) == pytest.approx(1.5)
+    scaled = (
+        "wanted => Math.abs(new DOMMatrix(getComputedStyle(document.querySelector('.zoom img')).transform).a - wanted)"
+        " < 1e-6"
+    )
+    await page.wait_for_function(scaled, arg=1.5)
     await page.locator(".zoom").press("0")
-    assert await page.evaluate(scale) == 1
+    await page.wait_for_function(scaled, arg=1)
     await page.keyboard.press("ArrowRight")
     await expect(page.locator("dialog .prompt p")).to_have_text("a fox")
     await page.click("text=Make again")

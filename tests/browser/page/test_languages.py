@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from gemgate.settings import Settings
 from tests.browser.page.conftest import visiting
@@ -24,11 +24,10 @@ async def test_settings_and_reference_are_chinese_on_the_chinese_page(
         await visitor.page.wait_for_selector("tbody tr")
         about = await visitor.page.locator("tbody tr td:last-child").all_inner_texts()
         assert [text for text in about if not re.search(r"[\u4e00-\u9fff]|`env`", text)] == []
-        assert "已设置" in await visitor.page.locator("tr", has_text="S3_SECRET_ACCESS_KEY").inner_text()
+        await expect(visitor.page.locator("tr", has_text="S3_SECRET_ACCESS_KEY")).to_contain_text("已设置")
         await visitor.open("reference")
         one = visitor.page.locator("details", has_text="/v1/generate-images")
-        assert "根据提示词生成图片" in await one.inner_text()
+        await expect(one).to_contain_text("根据提示词生成图片")
         await one.locator("summary").click()
-        text = await one.inner_text()
-        assert "请求头" in text
-        assert "缺少密钥或密钥不正确" in text
+        await expect(one).to_contain_text("请求头")
+        await expect(one).to_contain_text("缺少密钥或密钥不正确")

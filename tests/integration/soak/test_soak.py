@@ -10,6 +10,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,17 +151,24 @@ def slope(readings: list[tuple[int, Figures]]) -> float:
     return fitted.slope * 10_000
 
 
+COLUMNS = {"requests": 9, "MB": 7, "in use": 7, "kept": 6, "blocks": 8, "fds": 5, "threads": 7, "tasks": 6}
+COLUMNS |= {"ms CPU": 7, "ms wall": 8}
+
+
+def _line(cells: Iterable[str]) -> str:
+    return " ".join(cell.rjust(width) for cell, width in zip(cells, COLUMNS.values(), strict=True))
+
+
 def _row(reached: int, one: Figures) -> str:
-    fds, tasks = sum(one.descriptors.values()), sum(one.tasks.values())
-    return (
-        f"{reached:>9} {one.rss / 1e6:>7.1f} {fds:>5} {one.threads:>7} {tasks:>6} {one.longest * 1e3:>7.1f} "
-        f"{one.late * 1e3:>8.1f}"
-    )
+    sizes = [f"{size / 1e6:.1f}" for size in (one.rss, one.in_use, one.kept)]
+    counts = [one.blocks, sum(one.descriptors.values()), one.threads, sum(one.tasks.values())]
+    times = [f"{seconds * 1e3:.1f}" for seconds in (one.longest, one.late)]
+    return _line([str(reached), *sizes, *map(str, counts), *times])
 
 
 def told(soaked: Soaked, steepness: float, seconds: float) -> str:
     """The table."""
-    lines = [f"{'requests':>9} {'MB':>7} {'fds':>5} {'threads':>7} {'tasks':>6} {'ms CPU':>7} {'ms wall':>8}"]
+    lines = [_line(COLUMNS)]
     lines += [_row(*reading) for reading in soaked.readings]
     lines.append("")
     warm = soaked.readings[0][0]
