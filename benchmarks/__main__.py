@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-NAMES = ("chat", "batches", "hop", "imaging", "before")
+NAMES = ("chat", "batches", "hop", "imaging", "before", "floor")
 
 
 def _present() -> list[str]:

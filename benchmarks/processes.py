@@ -149,6 +149,22 @@ async def gateway(sim: RemoteSimulator | None, command: str = "serve", **more: s
             await _ended(process)
 
 
+@asynccontextmanager
+async def bare() -> AsyncIterator[Gateway]:
+    """The gateway's server with nothing behind it."""
+    port, born = free_port(), perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.bare", str(port)), stdin=subprocess.DEVNULL, env=clean_environment()
+    )
+    try:
+        await _healthy(process, port)
+        yield Gateway(f"http://127.0.0.1:{port}", process.pid, born)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await _ended(process)
+
+
 def _settings(sim: RemoteSimulator | None, folder: Path, port: int) -> dict[str, str]:
     place = {"DATA_DIR": str(folder / "data"), "XDG_CONFIG_HOME": str(folder / "config"), "PORT": str(port)}
     if sim is None:
