@@ -42,7 +42,14 @@ def _completion(asked: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     config = uvicorn.Config(
-        app, port=int(sys.argv[1]), http=InterimProtocol, ws="none", lifespan="off", log_config=None, access_log=False
+        app,
+        port=int(sys.argv[1]),
+        http=InterimProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=75,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(uvicorn.Server(config).serve())

@@ -47,6 +47,7 @@ class Client:
     async def chat(self, messages: Sequence[dict[str, str]], *, stream: bool) -> Answer:
         """One completion; RuntimeError for every answer that is not a whole 200."""
         body = {"model": self._model, "messages": messages, "stream": stream}
+        self._idle = [one for one in self._idle if one.open]  # the others were idle too long for the server
         connection = self._idle.pop() if self._idle else await self._connect()
         status, data, first = await connection.post("/v1/chat/completions", orjson.dumps(body))
         self._idle.append(connection)
@@ -68,6 +69,10 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+
+    @property
+    def open(self) -> bool:
+        return not self._transport.is_closing()
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes, float]:
         """Status, body, and perf_counter() at the first text."""
