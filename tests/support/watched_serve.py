@@ -123,7 +123,7 @@ class Watch:
     def told(self, loop: asyncio.AbstractEventLoop) -> Figures:
         heap = machine.heap()
         figures = Figures(
-            rss=_resident(),
+            rss=resident(),
             in_use=heap.in_use,
             kept=heap.kept,
             blocks=sys.getallocatedblocks(),
@@ -182,7 +182,8 @@ def _coroutine(task: asyncio.Task[Any]) -> str:
     return str(getattr(task.get_coro(), "__qualname__", task.get_name()))
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes of this process' memory that are in the machine's."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from gemgate.errors import StorageDown
-from gemgate.machine import CLIENTS, MB, Machine, Memory
+from gemgate.machine import CLIENTS, MB, Machine, Memory, heap
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.testing import FakeClock
 
@@ -124,3 +126,34 @@ async def test_too_many_connections_are_a_shortage(tmp_path: Path, monkeypatch: 
     assert not machine.short("descriptors")
     monkeypatch.setattr(CLIENTS, "open", 10)
     assert machine.short("descriptors")
+
+
+FRAGMENTED = """
+import asyncio
+from pathlib import Path
+from gemgate.machine import GIVEN_BACK_EVERY, Machine, heap
+from gemgate.testing import FakeClock
+from tests.support.watched_serve import resident
+
+class Deaf:
+    def emit(self, fact): ...
+
+async def main():
+    clock = FakeClock()
+    machine = Machine(Path("."), clock=clock, observer=Deaf())
+    pieces = [bytes([number % 255]) * 30_000 for number in range(2_000)]
+    del pieces[:-1]
+    await machine.look()
+    before = resident()
+    await clock.advance(GIVEN_BACK_EVERY)
+    await machine.look()
+    print(before - resident())
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(heap().in_use == 0, reason="not a C library that tells, and gives back")
+def test_what_is_free_below_something_in_use_is_the_systems_again_in_time() -> None:
+    done = subprocess.run([sys.executable, "-c", FRAGMENTED], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 50_000_000
