@@ -182,7 +182,7 @@ def load_settings(
         loaded = load(options, config=config)
     except SettingsError as error:
         fail(error.text(language()), 2)
-    for sentence in loaded.gone:
+    for sentence in loaded.warnings:
         err.print(marked("[yellow]{}[/yellow]", sentence.for_(language())), highlight=False, soft_wrap=True)
     level = "debug" if loaded.settings.debug else loaded.settings.log_level
     if quiet and level != "debug" and loaded.origins["log_level"] == "default":
