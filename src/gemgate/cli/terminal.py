@@ -121,8 +121,10 @@ def marked(markup: str, *texts: object) -> Text:
     return Text.from_markup(markup.format(*(quoted(text) for text in texts)))
 
 
-def fail(message: str, code: int = 1) -> NoReturn:
-    """Print one line to stderr and leave."""
+def fail(message: str, code: int = 1, *, of: object = None) -> NoReturn:
+    """Print one line to stderr and leave. of: a file, or whatever else the message is about, named in front of it."""
+    if of is not None:
+        message = say(f"{of}: {message}", f"{of}：{message}")
     err.print(marked(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), message), highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
@@ -164,6 +166,11 @@ def say(en: str, zh: str) -> str:
 def reason(error: BaseException) -> str:
     """What the operating system says is wrong, in the terminal's language."""
     return system_words(error).for_(language())
+
+
+def counted(number: int, one: str, more: str) -> str:
+    """A number with its noun, in English."""
+    return f"{number} {one if number == 1 else more}"
 
 
 def amount(nbytes: int) -> str:
