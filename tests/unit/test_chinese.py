@@ -233,6 +233,20 @@ def test_english_alone_is_found(tmp_path: Path, line: str) -> None:
     assert not list(one_language(source))
 
 
+def joined_by_commas(source: Path) -> Iterator[str]:
+    """Chinese texts with a list in them that English commas keep apart."""
+    for one in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(one, ast.JoinedStr) and CJK.search("".join(ast.unparse(part) for part in one.values)):
+            for part in ast.walk(one):
+                if isinstance(part, ast.Call) and ast.unparse(part.func) == "', '.join":
+                    yield f"{source.name}:{part.lineno}"
+
+
+def test_lists_in_chinese_have_chinese_commas() -> None:
+    sources = Path(next(iter(cli.__path__))).parent.rglob("*.py")
+    assert [line for source in sources for line in joined_by_commas(source)] == []
+
+
 def test_every_word_of_the_api_is_told_in_chinese() -> None:
     kinds = (State, Capability, JobStatus, BatchKind, NodeStatus, Verdict, Logo)
     assert {word for kind in kinds for word in get_args(kind)} - set(CHINESE) == set()
@@ -253,11 +267,11 @@ def test_lengths_of_time_have_units_of_the_language(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("edit", "missing.png", "x"), "missing.png: 文件或目录不存在"),
-        (("transcribe", "missing.mp3"), "missing.mp3: 文件或目录不存在"),
-        (("batch", "run", "missing.txt"), "missing.txt: 文件或目录不存在"),
+        (("edit", "missing.png", "x"), "missing.png：文件或目录不存在"),
+        (("transcribe", "missing.mp3"), "missing.mp3：文件或目录不存在"),
+        (("batch", "run", "missing.txt"), "missing.txt：文件或目录不存在"),
         (("clean", "missing.png"), "文件或目录不存在"),
-        (("logo", "calibrate", "missing.png"), "missing.png: 文件或目录不存在"),
+        (("logo", "calibrate", "missing.png"), "missing.png：文件或目录不存在"),
         (("batch", "list", "--url", "http://127.0.0.1:1"), "http://127.0.0.1:1 没有响应：连接被拒绝"),
         (("video", "x", "--image", "missing.png"), "文件或目录不存在"),
         (("music", " "), "提示词为空"),
