@@ -275,6 +275,8 @@ def test_lengths_of_time_have_units_of_the_language(monkeypatch: pytest.MonkeyPa
         (("batch", "list", "--url", "http://127.0.0.1:1"), "http://127.0.0.1:1 没有响应：连接被拒绝"),
         (("video", "x", "--image", "missing.png"), "文件或目录不存在"),
         (("music", " "), "提示词为空"),
+        (("chat", ""), "提示词为空"),
+        (("chat", " ", "--url", "http://127.0.0.1:1"), "提示词为空"),
         (("chat", "x"), "尚未配置 Google 账号"),
     ],
 )
