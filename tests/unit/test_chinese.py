@@ -19,9 +19,10 @@ from typer.testing import CliRunner
 
 from gemgate import cli
 from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS, Capability, State
+from gemgate.alerts import monitor
 from gemgate.batches import BatchKind, JobStatus
 from gemgate.chinese import chinese
-from gemgate.cli import doctor, terminal
+from gemgate.cli import accounts, doctor, terminal
 from gemgate.cli.chinese_help import HEADINGS, paragraphs
 from gemgate.cli.words import CHINESE, span
 from gemgate.errors import LocalText, system_words
@@ -252,6 +253,22 @@ def test_every_word_of_the_api_is_told_in_chinese() -> None:
     assert {word for kind in kinds for word in get_args(kind)} - set(CHINESE) == set()
     for kind, words in ((State, STATE_WORDS), (Capability, CAPABILITY_WORDS)):
         assert set(words) == set(get_args(kind))
+
+
+def test_every_deed_of_the_audit_is_told_in_chinese() -> None:
+    sources = "".join(one.read_text("utf-8") for one in Path(next(iter(cli.__path__))).parent.rglob("*.py"))
+    deeds = {*re.findall(r"\.note\(caller, \"([a-z ]+)\"", sources), *monitor._ACTIONS}
+    assert len(deeds) > 15
+    assert deeds - set(CHINESE) == set()
+
+
+def test_a_reason_with_brackets_stands_in_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN")
+    rest = {"capability": "image", "phase": "open", "seconds_left": 3444, "reason": "已达到上限（代码 1037）"}
+    facts = {"state": "cooling", "seconds_left": 3444, "why": rest["reason"], "cooldowns": [rest], "reason": ""}
+    for told in (accounts._state(facts), accounts._details(facts | {"notice": "", "last_error": ""})[0]):
+        assert told.endswith("，剩余 58 分钟。已达到上限（代码 1037）")
+    assert accounts._detail("session 214b327122f1") == "会话 214b327122f1"
 
 
 def test_lengths_of_time_have_units_of_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
