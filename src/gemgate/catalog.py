@@ -333,12 +333,11 @@ def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_AL
     if _FILMS.fullmatch(wanted):
         return VIDEO
     known = list(dict.fromkeys([card.id for card in (*CARDS, *MEDIA_CARDS)] + [offer.name for offer in offers]))
-    names = ", ".join(known)
     near = next(iter(get_close_matches(wanted[:100], known, n=1, cutoff=0.5)), "")
     hint, hint_zh = (f" The nearest is {near}.", f"最接近的是 {near}。") if near else ("", "")
     raise ModelNotFound(
-        f"The model {said(model)!r} does not exist here.{hint} Available: {names}",
-        f"模型 {said(model)!r} 不存在。{hint_zh}可用的模型：{names}",
+        f"The model {said(model)!r} does not exist here.{hint} Available: {', '.join(known)}",
+        f"模型 {said(model)!r} 不存在。{hint_zh}可用的模型：{'、'.join(known)}",
         param="model",
         code="model_not_found",
     )

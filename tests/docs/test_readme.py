@@ -66,6 +66,7 @@ async def demo(tmp_path: Path) -> AsyncIterator[str]:
         said = (await process.communicate())[0].decode()
         assert process.returncode in (0, 130, -15), said
         assert "Traceback" not in said, said
+        assert "The demo has ended, and its pictures and batches with it." in said
 
 
 async def typed(*command: str, cwd: Path) -> str:

@@ -211,7 +211,7 @@ def test_an_image_ordered_where_no_gateway_runs_is_made_by_the_command_that_watc
     assert f"gemgate jobs fetch {job} -o foxes" in err
     assert sim.google.record().generations == 0
     assert "completed" in ended(start("jobs", "watch", job))[0]
-    assert "1 files" in ended(start("jobs", "fetch", job, "-o", "foxes"))[0]
+    assert "1 file written" in ended(start("jobs", "fetch", job, "-o", "foxes"))[0]
     (file,) = (tmp_path / "foxes").iterdir()
     assert Image.open(file).size[0] > 0
     assert sim.google.record().generations == 1

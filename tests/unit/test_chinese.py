@@ -19,9 +19,10 @@ from typer.testing import CliRunner
 
 from gemgate import cli
 from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS, Capability, State
+from gemgate.alerts import monitor
 from gemgate.batches import BatchKind, JobStatus
 from gemgate.chinese import chinese
-from gemgate.cli import doctor, terminal
+from gemgate.cli import accounts, doctor, terminal
 from gemgate.cli.chinese_help import HEADINGS, paragraphs
 from gemgate.cli.words import CHINESE, span
 from gemgate.errors import LocalText, system_words
@@ -233,11 +234,41 @@ def test_english_alone_is_found(tmp_path: Path, line: str) -> None:
     assert not list(one_language(source))
 
 
+def joined_by_commas(source: Path) -> Iterator[str]:
+    """Chinese texts with a list in them that English commas keep apart."""
+    for one in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(one, ast.JoinedStr) and CJK.search("".join(ast.unparse(part) for part in one.values)):
+            for part in ast.walk(one):
+                if isinstance(part, ast.Call) and ast.unparse(part.func) == "', '.join":
+                    yield f"{source.name}:{part.lineno}"
+
+
+def test_lists_in_chinese_have_chinese_commas() -> None:
+    sources = Path(next(iter(cli.__path__))).parent.rglob("*.py")
+    assert [line for source in sources for line in joined_by_commas(source)] == []
+
+
 def test_every_word_of_the_api_is_told_in_chinese() -> None:
     kinds = (State, Capability, JobStatus, BatchKind, NodeStatus, Verdict, Logo)
     assert {word for kind in kinds for word in get_args(kind)} - set(CHINESE) == set()
     for kind, words in ((State, STATE_WORDS), (Capability, CAPABILITY_WORDS)):
         assert set(words) == set(get_args(kind))
+
+
+def test_every_deed_of_the_audit_is_told_in_chinese() -> None:
+    sources = "".join(one.read_text("utf-8") for one in Path(next(iter(cli.__path__))).parent.rglob("*.py"))
+    deeds = {*re.findall(r"\.note\(caller, \"([a-z ]+)\"", sources), *monitor._ACTIONS}
+    assert len(deeds) > 15
+    assert deeds - set(CHINESE) == set()
+
+
+def test_a_reason_with_brackets_stands_in_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN")
+    rest = {"capability": "image", "phase": "open", "seconds_left": 3444, "reason": "已达到上限（代码 1037）"}
+    facts = {"state": "cooling", "seconds_left": 3444, "why": rest["reason"], "cooldowns": [rest], "reason": ""}
+    for told in (accounts._state(facts), accounts._details(facts | {"notice": "", "last_error": ""})[0]):
+        assert told.endswith("，剩余 58 分钟。已达到上限（代码 1037）")
+    assert accounts._detail("session 214b327122f1") == "会话 214b327122f1"
 
 
 def test_lengths_of_time_have_units_of_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,14 +284,16 @@ def test_lengths_of_time_have_units_of_the_language(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("edit", "missing.png", "x"), "missing.png: 文件或目录不存在"),
-        (("transcribe", "missing.mp3"), "missing.mp3: 文件或目录不存在"),
-        (("batch", "run", "missing.txt"), "missing.txt: 文件或目录不存在"),
+        (("edit", "missing.png", "x"), "missing.png：文件或目录不存在"),
+        (("transcribe", "missing.mp3"), "missing.mp3：文件或目录不存在"),
+        (("batch", "run", "missing.txt"), "missing.txt：文件或目录不存在"),
         (("clean", "missing.png"), "文件或目录不存在"),
-        (("logo", "calibrate", "missing.png"), "missing.png: 文件或目录不存在"),
+        (("logo", "calibrate", "missing.png"), "missing.png：文件或目录不存在"),
         (("batch", "list", "--url", "http://127.0.0.1:1"), "http://127.0.0.1:1 没有响应：连接被拒绝"),
         (("video", "x", "--image", "missing.png"), "文件或目录不存在"),
         (("music", " "), "提示词为空"),
+        (("chat", ""), "提示词为空"),
+        (("chat", " ", "--url", "http://127.0.0.1:1"), "提示词为空"),
         (("chat", "x"), "尚未配置 Google 账号"),
     ],
 )

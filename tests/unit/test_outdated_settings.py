@@ -29,7 +29,7 @@ def test_a_settings_file_of_an_older_version_still_counts(tmp_path: Path) -> Non
     file.write_text("prompt_max_chars = 900000\nport = 9003\n")
     loaded = load(config=file)
     assert loaded.settings.port == 9003
-    (sentence,) = loaded.gone
+    (sentence,) = loaded.warnings
     assert sentence.en.startswith(f"{file}: prompt_max_chars does nothing any more; use PROMPT_MAX_BYTES")
     file.write_text("prompt_max_char = 1\n")
     with pytest.raises(SettingsError, match="there is no setting prompt_max_char"):

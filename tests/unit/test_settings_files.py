@@ -57,3 +57,34 @@ def test_a_folder_of_that_name() -> None:
     Path(TOML).mkdir()
     with pytest.raises(SettingsError, match=TOML):
         load()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("APIKEY", "API_KEY"),
+        ("API_KEYS", "API_KEY"),
+        ("GEMGATE_ADMIN_KEY", "ADMIN_KEY"),
+        ("__Secure-1PSIDTS", "SECURE_1PSIDTS"),
+        ("ACOUNTS_FILE", "ACCOUNTS_FILE"),
+    ],
+)
+def test_a_name_that_is_almost_a_settings_is_told_which(typed: str, meant: str) -> None:
+    """A key that nobody reads leaves the gateway open, and its owner believes it is closed."""
+    Path(ENV).write_text(f"PORT=8111\n{typed}=secret\n", "utf-8")
+    loaded = load()
+    assert loaded.settings.port == 8111
+    (warning,) = loaded.warnings
+    assert f"did you mean {meant}?" in warning.en
+    assert f"是否想写 {meant}？" in warning.zh
+    assert "secret" not in warning.en + warning.zh
+    Path(ENV).unlink()
+    Path(TOML).write_text(f'"{typed.lower()}" = "secret"\n', "utf-8")
+    with pytest.raises(SettingsError, match=rf"there is no setting .* \(did you mean {meant}\?\)"):
+        load()
+
+
+def test_names_of_other_programs_are_their_own() -> None:
+    example = (Path(__file__).parents[2] / ".env.example").read_text("utf-8")
+    Path(ENV).write_text(f"{example}\nPOSTGRES_PASSWORD=x\nGEMGATE_KEY=x\nGEMGATE_URL=x\nOPENAI_API_BASE=x\n", "utf-8")
+    assert load().warnings == ()

@@ -119,7 +119,7 @@ def _python(example: Example, address: str) -> str:
     headers = []
     if variable := _variable(example):
         lines.insert(0, "import os")
-        headers.append(f'"Authorization": f"Bearer {{os.environ[\'{variable}\']}}"')
+        headers.append(f"\"Authorization\": f\"Bearer {{os.environ.get('{variable}', 'any')}}\"")
     headers += [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in example.headers.items()]
     if headers:
         arguments.append(f"headers={{{', '.join(headers)}}}")

@@ -146,6 +146,7 @@ async def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Up
         facts=known,
         number=setup.number,
         language=setup.language,
+        account=setup.name,
     )
 
 

@@ -201,9 +201,14 @@ def open_blobs(settings: Settings) -> BlobStore:
     return SpoolingBlobStore(primary, blobs.folder(settings.data_dir / "spool"))
 
 
+def storage_kind(settings: Settings) -> str:
+    """Where pictures go: `STORAGE`, else what the settings of a bucket are there for."""
+    return settings.storage or ("r2" if settings.r2_bucket else "s3" if settings.s3_bucket else "folder")
+
+
 def open_bucket(settings: Settings) -> blobs.ObjectBlobStore | None:
     """The bucket alone, None when images go into a folder. SettingsError for what it lacks."""
-    kind = settings.storage or ("r2" if settings.r2_bucket else "s3" if settings.s3_bucket else "folder")
+    kind = storage_kind(settings)
     if kind == "folder":
         return None
     if kind == "r2":

@@ -198,8 +198,14 @@ async def show(
         out.print(f"  {line}", highlight=False, soft_wrap=True)
     for line in facts["audit"]:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
-        done = f"  {at}  {line['actor']}  {word(line['action'])}  {word(line['detail'])}"
+        done = f"  {at}  {line['actor']}  {word(line['action'])}  {_detail(line['detail'])}"
         out.print(done, style="dim", highlight=False, soft_wrap=True)
+
+
+def _detail(told: str) -> str:
+    """What the audit adds to a deed: a word of the API, or a session's short name."""
+    kind, _, name = told.partition(" ")
+    return say(told, f"会话 {name}") if kind == "session" and name else word(told)
 
 
 @app.command("test")
@@ -401,8 +407,12 @@ def _report(facts: Facts, *, as_json: bool, must_be_ready: bool = False) -> None
 
 
 def _state(facts: Facts) -> str:
-    why = facts["why"] and say(f" ({facts['why']})", f"（{facts['why']}）")
-    return f"{word(facts['state'])}{why or ''}{_left(facts['seconds_left'])}"
+    return f"{word(facts['state'])}{_left(facts['seconds_left'])}{_because(facts['why'])}"
+
+
+def _because(why: str | None) -> str:
+    """A reason as a sentence of its own: it has brackets itself."""
+    return say(f". {why}", f"。{why}") if why else ""
 
 
 def _named(name: str, line: str) -> str:
@@ -451,7 +461,7 @@ def _details(facts: Facts) -> list[str]:
         _named(
             word(one["capability"]),
             (say("cools", "冷却中") + _left(one["seconds_left"]) if one["phase"] == "open" else _probes())
-            + say(f" ({one['reason']})", f"（{one['reason']}）"),
+            + _because(one["reason"]),
         )
         for one in facts["cooldowns"]
     ]

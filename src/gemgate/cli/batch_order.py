@@ -29,13 +29,13 @@ def read_prompts(path: str) -> PromptFile:
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        fail(f"{path}: {reason(error)}", 2)
+        fail(reason(error), 2, of=path)
     folder = Path() if path == "-" else Path(path).parent
     try:
         found = prompt_files.read(data, "" if path == "-" else Path(path).suffix, lambda text: _reference(folder, text))
         return PromptFile(path, tuple(found.orders()))
     except BadRequest as error:
-        fail(f"{path}: {error.text(language())}", 2)
+        fail(error.text(language()), 2, of=path)
 
 
 def _reference(folder: Path, text: str) -> str:

@@ -20,9 +20,9 @@ from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_plan import order_planned
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
-from gemgate.cli.images import SIZES
+from gemgate.cli.images import wished
 from gemgate.cli.jobs import IdArgument, LimitOption, StatusOption
-from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, err, fail, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, counted, err, out, say
 from gemgate.cli.words import word
 
 batch = typer.Typer(
@@ -70,9 +70,7 @@ def run_batch(
     The same command again goes on with the same batch and fetches only what is missing in the folder. Another folder
     is another batch.
     """
-    size = size.lower() if size else None
-    if size is not None and size not in SIZES:
-        fail(say(f"--size is one of {', '.join(SIZES)}", f"--size 可选 {'、'.join(SIZES)}"), 2)
+    size, _ = wished(size, aspect)  # the shape goes as typed: the order's key is made of it
     wishes = {
         "model": model,
         "size": size,
@@ -212,8 +210,9 @@ def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
         print(json.dumps(haul.summary(), ensure_ascii=False, indent=2))
     else:
         new = len(haul.files) - haul.kept
-        there = say(f", {haul.kept} were here", f"，已有 {haul.kept} 张") if haul.kept else ""
-        written = say(f"{new} pictures written to {output}/", f"已将 {new} 张图片写入 {output}/")
+        there = say(f", {haul.kept} had been fetched before", f"，已有 {haul.kept} 张") if haul.kept else ""
+        pictures = counted(new, "picture", "pictures")
+        written = say(f"{pictures} written to {output}/", f"已将 {new} 张图片写入 {output}/")
         head = f"{status['batch_id']} {word(status['status'])}" + say(": ", "：")
         out.print(f"{head}{written}{there}", highlight=False, soft_wrap=True)
         jobs.errors_shown(status["batch_id"], list(haul.errors.values()))

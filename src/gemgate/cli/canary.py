@@ -108,7 +108,7 @@ def _show(findings: list[probes.Finding], watch: probes.Watch) -> None:
     summary_zh = "，".join(f"{word(verdict)} {count} 项" for verdict, count in counts.items())
     sent = watch.generations
     told = say(
-        f"{summary}; {sent} prompts were sent. Sections are those of docs/google-wire.md.",
+        f"{summary}; prompts sent: {sent}. Sections are those of docs/google-wire.md.",
         f"{summary_zh}；共发送 {sent} 条提示词。章节指 docs/google-wire.md 的章节。",
     )
     out.print(told, highlight=False, soft_wrap=True)

@@ -17,7 +17,19 @@ from gemgate.caller import Caller
 from gemgate.chat import ChatRequest, Message, Role, Text, TextDelta, ThoughtDelta
 from gemgate.cli.chat_at import chat_at, models_at
 from gemgate.cli.connection import GatewayOption, KeyOption
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, language, load_settings, marked, out, plain, run, say
+from gemgate.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    err,
+    fail,
+    language,
+    load_settings,
+    marked,
+    out,
+    plain,
+    run,
+    say,
+)
 from gemgate.cli.words import word
 from gemgate.settings import Settings
 
@@ -36,6 +48,8 @@ def chat(
     config: ConfigOption = None,
 ) -> None:
     """Chat with the account; the answer streams to the terminal."""
+    if prompt is not None and not prompt.strip():
+        fail(say("the prompt is empty", "提示词为空"), 2)
     if url:
         said = iter([prompt] if prompt is not None else iter(_ask, None))
         chat_at((url, key, config), lambda: next(said, None), model, system, partial(_show, thoughts=thoughts))

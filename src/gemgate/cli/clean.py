@@ -115,7 +115,7 @@ def calibrate(
     except ClientError as error:
         fail(error.text(language()))
     except OSError as error:
-        fail(f"{error.filename}: {reason(error)}")
+        fail(reason(error), of=error.filename)
     except UnsupportedImage as error:
         fail(str(error))
     if output is not None:
@@ -132,7 +132,7 @@ def _known(path: Path | None) -> tuple[Profile, ...]:
     try:
         return (*profiles_from_json(path.read_text("utf-8")), *PROFILES)
     except (OSError, ValueError) as error:
-        fail(f"--profiles {path}: {reason(error)}", 2)
+        fail(reason(error), 2, of=f"--profiles {path}")
 
 
 def _images(files: Iterable[Path], *, beside: bool = False) -> tuple[list[Path], list[Path]]:
@@ -266,7 +266,7 @@ SAID = {
     "removed": ("green", "cleaned", "已去除"),
     "found": ("yellow", "with the logo", "有标志"),
     "absent": ("dim", "without the logo", "无标志"),
-    "kept": ("yellow", "left as they are", "保持原样"),
+    "kept": ("yellow", "left as it was", "保持原样"),
     "unknown": ("yellow", "unknown", "无法判断"),
     "error": ("red", "unreadable", "无法读取"),
 }
@@ -286,7 +286,7 @@ def _tell_rows(rows: Sequence[Row], skipped: Sequence[Path]) -> None:
             say(row.logo, SAID[row.logo][2]),
             row.file,
             head,
-            f" ({tail})" if tail else "",
+            say(f" ({tail})", f"（{tail}）") if tail else "",
         )
         place = err if row.logo == "error" else out
         place.print(line, highlight=False, soft_wrap=True)

@@ -119,14 +119,14 @@ def _meant(shell: str | None) -> Shell:
     if shell is None:
         found = running_shell()
         if found is None:
-            fail(say(f"say which shell: {', '.join(SHELLS)}", f"请指定 shell：{', '.join(SHELLS)}"), 2)
+            fail(say(f"say which shell: {', '.join(SHELLS)}", f"请指定 shell：{'、'.join(SHELLS)}"), 2)
         return found
     known = next((one for one in SHELLS if one == shell), None)
     if known is None:
         fail(
             say(
                 f"there is no completion for {shell}; there is for {', '.join(SHELLS)}",
-                f"不支持 {shell}，可用：{', '.join(SHELLS)}",
+                f"不支持 {shell}，可用：{'、'.join(SHELLS)}",
             ),
             2,
         )

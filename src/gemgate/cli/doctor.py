@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
+from gemgate.assembly.defaults import in_force
 from gemgate.assembly.live_settings import LiveSettings
 from gemgate.assembly.storage import database_url, open_bucket, open_storage, sqlite_path
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, language, load_settings, marked, out, run, say
@@ -77,10 +78,14 @@ def show_settings(
 ) -> None:
     """Print every setting in force and where it came from; secrets are never shown."""
     loaded = load_settings(config=config)
-    settings, live = run(_with_changes(loaded.settings))
+    settings, live, unset = run(_with_changes(loaded.settings))
     origins = {**loaded.origins, **dict.fromkeys(live, "database")}
     rows = {
-        name.upper(): {"value": shown(settings, name), "from": origins[name], "about": about(name, language())}
+        name.upper(): {
+            "value": shown(settings, name) or unset.get(name, ""),
+            "from": origins[name],
+            "about": about(name, language()),
+        }
         for name in Settings.model_fields
         if not changed or origins[name] != "default"
     }
@@ -103,8 +108,14 @@ def show_settings(
             out.print(line, highlight=False, soft_wrap=True)
 
 
-async def _with_changes(settings: Settings) -> tuple[Settings, Collection[str]]:
-    """What gateways take of the database beside it, and the names of those; nothing is made or upgraded for that."""
+async def _with_changes(settings: Settings) -> tuple[Settings, Collection[str], Mapping[str, str]]:
+    """With what gateways take of the database, and the names of those; and what is in force of what is not set."""
+    settings, live = await _changed(settings)
+    return settings, live, in_force(settings)
+
+
+async def _changed(settings: Settings) -> tuple[Settings, Collection[str]]:
+    """Nothing is made or upgraded for that."""
     file = sqlite_path(settings)
     if file is not None and not file.is_file():
         return settings, ()

@@ -38,7 +38,8 @@ def order_images(
     if as_json:
         print(json.dumps({**task, "files": [str(file) for file in files]} if wait else task, ensure_ascii=False))
     elif wait:
-        out.print(jobs.written(files, folder), highlight=False, soft_wrap=True)
+        for file in files:
+            out.print(str(file), highlight=False, soft_wrap=True)
         jobs.errors_shown(task["id"], task["errors"])
     else:
         out.print(task["id"], highlight=False)

@@ -30,9 +30,9 @@ from gemgate.cli.terminal import (
     say,
 )
 from gemgate.cli.words import word
-from gemgate.dialects.image_options import model_for
+from gemgate.dialects.image_options import model_for, shape
 from gemgate.dialects.wire import image_facts
-from gemgate.errors import ClientError, GatewayError
+from gemgate.errors import BadRequest, ClientError, GatewayError
 from gemgate.files import Inline
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.imaging import measure
@@ -135,11 +135,9 @@ def _request(
     keep_logo: bool,
     require_size: bool,
 ) -> ImageRequest:
-    size = size.lower() if size else None
     if not prompt.strip():
         fail(say("the prompt is empty", "提示词为空"), 2)
-    if size is not None and size not in SIZES:
-        fail(say(f"--size is one of {', '.join(SIZES)}", f"--size 可选 {'、'.join(SIZES)}"), 2)
+    size, aspect = wished(size, aspect)
     options = ImageOptions(
         aspect=aspect,
         long_side=SIZES[size] if size else None,
@@ -150,14 +148,25 @@ def _request(
     return ImageRequest(prompt, model_for(model, options), count, references, options)
 
 
+def wished(size: str | None, aspect: str | None) -> tuple[str | None, str | None]:
+    """The size and the shape as they are called here; leaves with 2 for what is none, before anything is spent."""
+    size = size.lower() if size else None
+    if size is not None and size not in SIZES:
+        fail(say(f"--size is one of {', '.join(SIZES)}", f"--size 可选 {'、'.join(SIZES)}"), 2)
+    try:
+        return size, shape(aspect, "--aspect") if aspect else None
+    except BadRequest as error:
+        fail(error.text(language()), 2)
+
+
 def _read(path: Path) -> Inline:
     try:
         data = path.read_bytes()
         return Inline(data, measure(data).mime, path.name)
     except OSError as error:
-        fail(f"{path}: {reason(error)}")
+        fail(reason(error), of=path)
     except ClientError as error:
-        fail(f"{path}: {error.text(language())}")
+        fail(error.text(language()), of=path)
 
 
 def _make(wanted: ImageRequest, folder: Path, config: Path | None, *, as_json: bool) -> None:

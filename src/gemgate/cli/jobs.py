@@ -19,7 +19,7 @@ from rich.table import Table
 
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
-from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, marked, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, counted, err, marked, out, say
 from gemgate.cli.words import span, word
 from gemgate.errors import Unreachable
 
@@ -174,7 +174,9 @@ def fetch(
 
 
 def written(files: list[Path], output: Path) -> str:
-    return say(f"{len(files)} files written to {output}/", f"已写入 {len(files)} 个文件到 {output}/")
+    return say(
+        f"{counted(len(files), 'file', 'files')} written to {output}/", f"已写入 {len(files)} 个文件到 {output}/"
+    )
 
 
 def path_of(job_id: str) -> str:
@@ -247,7 +249,10 @@ def shown(job: dict[str, Any], *, as_json: bool) -> None:
     _line(job, as_json=False)
     if job["seconds"] is not None and job["prompts_sent"] is not None:
         sent, took = job["prompts_sent"], span(job["seconds"])
-        told = say(f"{sent} prompts sent to Google, {took}", f"向 Google 发送 {sent} 条提示词，耗时 {took}")
+        told = say(
+            f"{counted(sent, 'prompt', 'prompts')} sent to Google, {took}",
+            f"向 Google 发送 {sent} 条提示词，耗时 {took}",
+        )
         out.print(told, highlight=False)
     _why(job)
 

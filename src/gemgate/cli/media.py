@@ -138,9 +138,9 @@ def _data_url(path: Path) -> str:
         data = path.read_bytes()
         return f"data:{measure(data).mime};base64,{base64.b64encode(data).decode()}"
     except OSError as error:
-        fail(f"{path}: {reason(error)}")
+        fail(reason(error), of=path)
     except GatewayError as error:
-        fail(f"{path}: {error.text(language())}")
+        fail(error.text(language()), of=path)
 
 
 async def _ended(gateway: Connection, route: str, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:

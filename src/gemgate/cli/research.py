@@ -63,7 +63,7 @@ def research(
     text = _text(done)
     if done["status"] != "completed":
         errors: list[dict[str, Any]] = done.get("errors") or [{}]
-        fail(f"{done['id']}: {errors[0].get('message') or word(done['status'])}")
+        fail(errors[0].get("message") or word(done["status"]), of=done["id"])
     if done.pop("left", False):  # the plan was shown, and is no report
         output = None
         if not as_json:

@@ -177,6 +177,13 @@ async def run_server(
     try:
         await server.serve(sockets=[sock])
     finally:
+        if demo and server.started:
+            print(
+                say(
+                    "The demo has ended, and its pictures and batches with it.",
+                    "演示已结束，图片和批量任务也一并删除。",
+                )
+            )
         announcing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await announcing
@@ -282,8 +289,8 @@ def _tell_demo(base: str) -> None:
     # Plain lines, however long: a frame would cut commands off that are there to be copied.
     print(
         say(
-            f"gemgate demo on {base}: a simulated Google, no account needed. Ctrl-C ends it.",
-            f"gemgate demo 位于 {base}：模拟的 Google，不需要账号。按 Ctrl-C 结束。",
+            f"gemgate demo on {base}: a simulated Google, no account needed. Ctrl-C ends it, and what it made goes.",
+            f"gemgate demo 位于 {base}：模拟的 Google，不需要账号。按 Ctrl-C 结束，生成的内容也随之删除。",
         ),
         "",
         say(f"The page:  {base}/", f"页面：  {base}/"),

@@ -121,8 +121,10 @@ def marked(markup: str, *texts: object) -> Text:
     return Text.from_markup(markup.format(*(quoted(text) for text in texts)))
 
 
-def fail(message: str, code: int = 1) -> NoReturn:
-    """Print one line to stderr and leave."""
+def fail(message: str, code: int = 1, *, of: object = None) -> NoReturn:
+    """Print one line to stderr and leave. of: a file, or whatever else the message is about, named in front of it."""
+    if of is not None:
+        message = say(f"{of}: {message}", f"{of}：{message}")
     err.print(marked(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), message), highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
@@ -166,6 +168,11 @@ def reason(error: BaseException) -> str:
     return system_words(error).for_(language())
 
 
+def counted(number: int, one: str, more: str) -> str:
+    """A number with its noun, in English."""
+    return f"{number} {one if number == 1 else more}"
+
+
 def amount(nbytes: int) -> str:
     """Bytes as people read them: 830 B, 12 kB, 1.9 MB."""
     return f"{nbytes} B" if nbytes < 1000 else f"{nbytes / 1e3:.0f} kB" if nbytes < 1e6 else f"{nbytes / 1e6:.1f} MB"
@@ -182,7 +189,7 @@ def load_settings(
         loaded = load(options, config=config)
     except SettingsError as error:
         fail(error.text(language()), 2)
-    for sentence in loaded.gone:
+    for sentence in loaded.warnings:
         err.print(marked("[yellow]{}[/yellow]", sentence.for_(language())), highlight=False, soft_wrap=True)
     level = "debug" if loaded.settings.debug else loaded.settings.log_level
     if quiet and level != "debug" and loaded.origins["log_level"] == "default":

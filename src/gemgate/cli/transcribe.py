@@ -41,7 +41,7 @@ def transcribe(
     try:
         data = file.read_bytes()
     except OSError as error:
-        fail(f"{file}: {reason(error)}", 2)
+        fail(reason(error), 2, of=file)
     fields = {"response_format": "verbose_json", "language": spoken, "prompt": prompt, "model": model}
     path = f"/v1/audio/{'translations' if to_english else 'transcriptions'}"
 

@@ -29,7 +29,11 @@ CHINESE = {
     "full_size": "原始尺寸", "preview": "预览图", "stored": "已存储",
     # what was done with an account
     "set up": "添加", "cookies": "提供 Cookie", "resumed": "恢复", "reset": "结束冷却", "measured": "测量长度",
+    "browser paired": "配对浏览器", "pairing code": "配对码", "gem made": "新建 gem", "gem changed": "修改 gem",
+    "gem copied": "复制 gem", "gem deleted": "删除 gem", "history delete": "删除对话", "history export": "导出对话",
     "refreshed": "重新登录", "by hand": "手动提供", "all": "全部",
+    "alert": "已告警", "alert over": "告警解除", "no alert": "未告警，没有渠道",
+    "no alert over": "已恢复，没有渠道",
     # how a session that was watched ended
     "died": "已失效", "censored": "仍有效", "not_started": "未开始",
 }  # fmt: skip

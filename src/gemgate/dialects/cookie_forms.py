@@ -31,13 +31,14 @@ class CookieRow:
 
 Rows = list[CookieRow]
 
-_BARE = re.compile(r"(g\.a0[\w.-]{20,400})[\s,;]{1,9}(sidts-[\w.-]{20,400})")
+_FIRST, _SECOND, _APART = r"(?P<psid>g\.a0[\w.-]{20,400})", r"(?P<psidts>sidts-[\w.-]{20,400})", r"[\s,;]{1,9}"
+_BARE = (re.compile(_FIRST + _APART + _SECOND), re.compile(_SECOND + _APART + _FIRST))
 
 
 def bare_values(text: str) -> Rows | None:
-    """The two values alone, in the order in which they are asked for: how they begin tells them apart."""
-    found = _BARE.fullmatch(text)
-    return [CookieRow(PSID, found[1]), CookieRow(PSIDTS, found[2])] if found else None
+    """The two values alone, in either order: how they begin tells them apart."""
+    found = next(filter(None, (order.fullmatch(text) for order in _BARE)), None)
+    return [CookieRow(PSID, found["psid"]), CookieRow(PSIDTS, found["psidts"])] if found else None
 
 
 # JSON: EditThisCookie, Cookie-Editor, Cookie Quick Manager, Playwright, Selenium, HAR, plain objects
@@ -279,7 +280,7 @@ def _pairs(text: str) -> Iterator[CookieRow]:
 
 _FOLLOWED = re.compile(
     r"(?<![\w-])(__Secure-1PSID(?:TS|CC)?)(?![\w-])"
-    r"[\"']?[\s,:=]{0,20}"
+    r"[\"']?[\s,:：|=]{0,20}"
     r"(?:\{?\s{0,20}[\"']?(?:value|path raw[\"']\s?:\s?[\"'][^\"']{0,99}[\"']\s?,\s?[\"']content raw)[\"']?\s?[:=]\s?)?"
     r"[\"']?([^\s\"',;\\.{}^][^\s\"',;\\{}^]*)",
     re.IGNORECASE,

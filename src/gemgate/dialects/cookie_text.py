@@ -32,6 +32,10 @@ _THREE = (PSID, PSIDTS, PSIDCC)
 def read(text: str) -> Cookies:
     """The session in a text; BadRequest says what is missing, or that there are several."""
     text = text.strip("\ufeff \t\r\n")
+    if not text:
+        raise BadRequest(
+            f"{PSID} is missing: the text is empty; {_HOW}", f"缺少 {PSID}：文本为空，{_HOW_ZH}", param="cookies"
+        )
     value = parse_json(text)
     if isinstance(value, dict) and (JAR in value or BOUND in value):
         return Cookies.of(value)  # our own, as a command hands them to a gateway
@@ -119,6 +123,11 @@ _HOW = "sign in at gemini.google.com and copy the cookies of .google.com from th
 _HOW_ZH = "请在 gemini.google.com 登录后，复制 .google.com 的 Cookie"
 
 
+def _spaced(chinese: str) -> str:
+    """Words that begin with Latin letters stand apart from the Chinese in front of them."""
+    return f" {chinese}" if chinese[:1].isascii() else chinese
+
+
 def _missing(seen: list[_Found], *, broken_json: bool) -> BadRequest:
     """Why there is no session: told by the form that got furthest."""
     best = max((one for one in seen if one.form is not ANYWHERE), key=_nearness, default=None)
@@ -129,8 +138,8 @@ def _missing(seen: list[_Found], *, broken_json: bool) -> BadRequest:
         en = f"{PSID} is missing: this text holds no cookies at all; {_HOW}"
         zh = f"缺少 {PSID}：文本中没有 Cookie，{_HOW_ZH}"
     elif not best.rows and best.form is not HAR:
-        en = f"{PSID} is missing: {best.form.en} was read, and holds no cookies; {_HOW}"
-        zh = f"缺少 {PSID}：已读取{best.form.zh}，其中没有 Cookie；{_HOW_ZH}"
+        en = f"{PSID} is missing: read as {best.form.en}, the text holds no cookies; {_HOW}"
+        zh = f"缺少 {PSID}：已读取{_spaced(best.form.zh)}，其中没有 Cookie；{_HOW_ZH}"
     elif best.form is HAR and not best.own:
         en = (
             f"{PSID} is missing: this HTTP archive (HAR) holds no cookies of {_SITE}. Browsers leave them out unless "
@@ -140,8 +149,10 @@ def _missing(seen: list[_Found], *, broken_json: bool) -> BadRequest:
         zh += "请选择“包含敏感数据”导出，且需包含对 gemini.google.com 的请求"
     elif not best.own:
         number = len(best.rows)
-        en = f"{PSID} is missing: {best.form.en} of {number} cookies was read, none of them of {_SITE}; {_HOW}"
-        zh = f"缺少 {PSID}：已读取{best.form.zh}，共 {number} 个 Cookie，但没有 {_SITE} 的；{_HOW_ZH}"
+        en = (
+            f"{PSID} is missing: read as {best.form.en}, the text has {number} cookies, none of them of {_SITE}; {_HOW}"
+        )
+        zh = f"缺少 {PSID}：已读取{_spaced(best.form.zh)}，共 {number} 个 Cookie，但没有 {_SITE} 的；{_HOW_ZH}"
     else:
         en, zh = _incomplete(best)
     return BadRequest(en, zh, param="cookies")
@@ -151,19 +162,19 @@ def _incomplete(best: _Found) -> tuple[str, str]:
     """Google's cookies are there, and the one that says who it is is not."""
     if any(_name(row) == PSID for row in best.own):
         return (
-            f"{PSID} is there without a value: {best.form.en} was read. Copy it again, with the values",
-            f"{PSID} 没有值：已读取{best.form.zh}，请连同值重新复制",
+            f"{PSID} is there without a value (read as {best.form.en}). Copy it again, with the values",
+            f"{PSID} 没有值：已读取{_spaced(best.form.zh)}，请连同值重新复制",
         )
     names = {_name(row) or row.name for row in best.own}
-    there = ", ".join(sorted(names & {*_THREE, *COMPANIONS}))
-    en, zh = (f" and has {there}", f"，其中有 {there}") if there else ("", "")
+    there = sorted(names & {*_THREE, *COMPANIONS})
+    en, zh = (f" and has {', '.join(there)}", f"，其中有 {'、'.join(there)}") if there else ("", "")
     hint, hint_zh = "", ""
     if there:
         hint = ". It is an HttpOnly cookie: scripts and `document.cookie` do not see it"
         hint_zh = "。它是 HttpOnly Cookie，脚本和 document.cookie 无法读取"
     return (
-        f"{PSID} is missing: {best.form.en} was read{en}; {_HOW}{hint}",
-        f"缺少 {PSID}：已读取{best.form.zh}{zh}；{_HOW_ZH}{hint_zh}",
+        f"{PSID} is missing: the text was read as {best.form.en}{en}; {_HOW}{hint}",
+        f"缺少 {PSID}：已读取{_spaced(best.form.zh)}{zh}；{_HOW_ZH}{hint_zh}",
     )
 
 

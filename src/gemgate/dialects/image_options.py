@@ -28,6 +28,8 @@ ASPECTS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:
 LARGE = 2048
 """Pixels from which a size is more than a shape: smaller ones every model exceeds by itself."""
 MOST_PIXELS = 16384
+LONGEST = 8
+"""How many times as long as it is wide a picture may be: a wish beyond that is a slip, and would cost a generation."""
 MAX_REFERENCES = 10
 """Files that one prompt may refer to (docs/google-wire.md 8.4)."""
 
@@ -39,7 +41,7 @@ SPELLINGS = (*_SIZES, *_SHAPES, "quality", "width", "height", *_INSIDE)
 
 _LONG_SIDES = {"0.5k": 512, "512": 512, "512px": 512, "1k": 1024, "2k": 2048, "4k": 4096}
 _PIXELS = re.compile(r"(\d{1,5})\s*[x*×]\s*(\d{1,5})")
-_SHAPE = re.compile(r"(\d{1,2})\s*[:/]\s*(\d{1,2})")
+_SHAPE = re.compile(r"(\d{1,2})\s*[:：/]\s*(\d{1,2})")
 _WORDS = {"square": "1:1", "landscape": "3:2", "portrait": "2:3"}
 _NONE = ("", "auto", "default", "none")
 
@@ -158,7 +160,7 @@ def _size(text: str, where: str) -> dict[str, Any]:
         return {"aspect": _shape(text, where)}
     if found := _PIXELS.fullmatch(text):
         width, height = int(found[1]), int(found[2])
-        if 0 < width <= MOST_PIXELS and 0 < height <= MOST_PIXELS:
+        if max(width, height) <= MOST_PIXELS and _can_be(width, height):
             longest = max(width, height)
             sized = {"long_side": longest} if longest >= LARGE else {}
             return {"aspect": aspect_of(width, height), **sized}
@@ -169,15 +171,27 @@ def _size(text: str, where: str) -> dict[str, Any]:
     )
 
 
+def shape(text: str, where: str) -> str | None:
+    """A shape as it is typed, "16:9"; None for no wish. BadRequest with the name of the field for what is none."""
+    wish = _text(text)
+    return _shape(wish, where) if wish else None
+
+
+def _can_be(across: int, down: int) -> bool:
+    return 0 < max(across, down) <= LONGEST * min(across, down)
+
+
 def _shape(text: str, where: str) -> str:
     if text in _WORDS:
         return _WORDS[text]
     found = _SHAPE.fullmatch(text) or _PIXELS.fullmatch(text)
-    if found and int(found[1]) and int(found[2]):
-        across, down = int(found[1]), int(found[2])
+    if found and _can_be(across := int(found[1]), down := int(found[2])):
         return f"{across}:{down}" if max(across, down) < 100 else aspect_of(across, down)
-    shapes = ", ".join(ASPECTS)
-    raise BadRequest(f"{where} must be a shape such as {shapes}", f"{where} 必须是比例，例如 {shapes}", param=where)
+    raise BadRequest(
+        f"{where} must be a shape such as {', '.join(ASPECTS)}, no longer than {LONGEST}:1",
+        f"{where} 必须是比例，例如 {'、'.join(ASPECTS)}，长宽比不超过 {LONGEST}:1",
+        param=where,
+    )
 
 
 def aspect_of(width: int, height: int) -> str:

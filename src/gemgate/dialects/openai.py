@@ -96,7 +96,7 @@ def read_tool_choice(choice: object, declared: Collection[str], *, parallel: boo
     if missing or not declared:
         raise BadRequest(
             f"tool_choice asks for a tool that is not declared: {', '.join(missing) or 'there are none'}",
-            f"tool_choice 指定了未声明的工具：{', '.join(missing) or '没有任何工具'}",
+            f"tool_choice 指定了未声明的工具：{'、'.join(missing) or '没有任何工具'}",
             param="tool_choice",
         )
     return chosen

@@ -217,13 +217,13 @@ def _heading(names: list[str]) -> Refused | None:
         return Refused(
             1,
             f"the first line has to name the columns, one of them prompt; it has: {', '.join(names)[:200]}",
-            f"首行必须是列名，且其中一列为 prompt；现为：{', '.join(names)[:200]}",
+            f"首行必须是列名，且其中一列为 prompt；现为：{'、'.join(names)[:200]}",
         )
     if unknown := [name for name in names if name not in COLUMNS]:
         return Refused(
             1,
             f"unknown column {', '.join(unknown)[:200]}; there are {', '.join(COLUMNS)}",
-            f"未知列 {', '.join(unknown)[:200]}；可用：{', '.join(COLUMNS)}",
+            f"未知列 {'、'.join(unknown)[:200]}；可用：{'、'.join(COLUMNS)}",
         )
     return None
 

@@ -35,6 +35,12 @@ def check_env(file: Path) -> None:
             )
 
 
+def env_names(file: Path) -> set[str]:
+    """The names of such a file, in lower case; of none where there is no file."""
+    lines = parse_stream(StringIO(_text(file))) if file.is_file() else ()
+    return {line.key.lower() for line in lines if line.key}
+
+
 def unreadable(place: object, why: LocalText) -> SettingsError:
     """What is said of a source of settings that cannot be read."""
     return SettingsError(f"{place} cannot be read: {why.en}", f"无法读取 {place}：{why.zh}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,20 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from gemgate.errors import GatewayError, LocalText, SettingsError, system_words
 from gemgate.settings import CONFIG_FILE, Settings, explicit
-from gemgate.settings.files import check_env, toml_values, unreadable
+from gemgate.settings.files import check_env, env_names, toml_values, unreadable
 from gemgate.settings.outdated import GONE, gone
 from gemgate.validation import problem
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings; where each value came from (default, file, .env, environment, option); what in the file is `gone`."""
+    """Settings; where each value came from (default, file, .env, environment, option); `warnings`: what in the files
+    does nothing, and is likely to have been meant.
+    """
 
     settings: Settings
     origins: Mapping[str, str]
-    gone: tuple[LocalText, ...] = ()
+    warnings: tuple[LocalText, ...] = ()
 
 
 def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None) -> Loaded:
@@ -32,21 +35,23 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
     if config is not None and not config.is_file():
         raise SettingsError(f"{config} does not exist", f"{config} 不存在")
     values: dict[str, Any] = {}
-    outdated: list[LocalText] = []
+    warnings: list[LocalText] = []
     origins = dict.fromkeys(Settings.model_fields, "default")
     for origin, layer in _layers(file, options or {}):
         known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
         unknown = sorted(set(map(str.lower, layer)) - set(Settings.model_fields)) if origin == str(file) else []
-        outdated += [gone(f"{file}: {name}", GONE[name]) for name in unknown if name in GONE]
+        warnings += [gone(f"{file}: {name}", GONE[name]) for name in unknown if name in GONE]
         if unknown := [name for name in unknown if name not in GONE]:
+            meant = _meant(unknown[0])
             raise SettingsError(
-                f"{file}: there is no setting {unknown[0]}; `gemgate settings` lists them all",
-                f"{file}：没有名为 {unknown[0]} 的设置；`gemgate settings` 会列出所有设置",
+                f"{file}: there is no setting {unknown[0]}{meant.en}; `gemgate settings` lists them all",
+                f"{file}：没有名为 {unknown[0]} 的设置{meant.zh}；`gemgate settings` 会列出所有设置",
             )
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
+    warnings += _mistyped(Path(".env"))
     try:
-        return Loaded(explicit(**values), origins, tuple(outdated))
+        return Loaded(explicit(**values), origins, tuple(warnings))
     except ValidationError as error:
         raise _refused(error, origins) from None
     except GatewayError as error:
@@ -68,6 +73,31 @@ def _dotenv(file: Path) -> dict[str, Any]:
         return {}
     check_env(file)
     return DotEnvSettingsSource(Settings, env_file=file, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
+
+
+def _meant(name: str) -> LocalText:
+    """Which setting a name that is none was likely to be, as the rest of a sentence; empty when nobody can tell.
+
+    A cookie's own name, and one with our name in front, are as near as a slip of the finger.
+    """
+    bare = name.lower().replace("-", "_").strip("_").removeprefix("gemgate_")
+    near = get_close_matches(bare, Settings.model_fields, 1, 0.85)
+    return LocalText(f" (did you mean {near[0].upper()}?)", f"（是否想写 {near[0].upper()}？）") if near else _NOTHING
+
+
+_NOTHING = LocalText("", "")
+
+
+def _mistyped(file: Path) -> list[LocalText]:
+    """Names of .env that are almost a setting's; other programs have theirs there, and of those nothing is said."""
+    return [
+        LocalText(
+            f"{file}: {name.upper()} is no setting and does nothing{meant.en}",
+            f"{file}：{name.upper()} 不是设置，不起作用{meant.zh}",
+        )
+        for name in sorted(env_names(file) - set(Settings.model_fields) - set(GONE))
+        if (meant := _meant(name)).en
+    ]
 
 
 def _refused(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from gemgate.errors import LocalText
+from gemgate.settings.files import env_names
 
 GONE = {
     "prompt_max_chars": LocalText(
@@ -18,10 +19,7 @@ GONE = {
 
 def outdated() -> list[LocalText]:
     """A sentence for each setting of the environment and of .env that no longer does anything."""
-    file = Path(".env")
-    lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
-    named = {name.lower() for name in os.environ}
-    named |= {line.partition("=")[0].strip().removeprefix("export ").strip().lower() for line in lines if "=" in line}
+    named = {name.lower() for name in os.environ} | env_names(Path(".env"))
     return [gone(name.upper(), instead) for name, instead in GONE.items() if name in named]
 
 

@@ -205,7 +205,7 @@ def set_up_logging(level: str, form: str, secrets: Collection[str] = ()) -> None
     handler.setFormatter(
         _Masked(
             hidden,
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=("account",))],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
         )
     )

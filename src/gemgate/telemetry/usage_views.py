@@ -30,7 +30,7 @@ def question(wanted: Mapping[str, str], now: float) -> UsageQuestion:
     if unknown := [name for name in by if name not in DIMENSIONS]:
         raise BadRequest(
             f"by knows {', '.join(DIMENSIONS)}, and not {unknown[0][:40]}",
-            f"by 可取 {', '.join(DIMENSIONS)}，没有 {unknown[0][:40]}",
+            f"by 可取 {'、'.join(DIMENSIONS)}，没有 {unknown[0][:40]}",
             param="by",
         )
     today = datetime.fromtimestamp(now, UTC).date()

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from contextlib import aclosing
@@ -409,6 +412,30 @@ async def test_the_library_logs_through_us_and_never_a_cookie(
     said = caplog.text + capsys.readouterr().err
     assert "cached at" in said
     assert secret not in said
+
+
+async def test_what_the_library_says_of_a_sign_in_is_told_with_the_account(
+    sim2: Simulator, signed_in: SignIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of thirteen accounts one is out, and its line says which."""
+    bridge()
+    sim2.google.expire("alice")
+    with pytest.raises(SignedOut):
+        await signed_in(sim2, account="kim")
+    (line,) = [one for one in caplog.records if "Account status" in one.getMessage()]
+    assert line.account == "kim"
+    logger.bind(name="gemini_webapi").warning("of nobody")
+    assert not hasattr(caplog.records[-1], "account")
+
+
+def test_the_account_of_a_line_of_the_library_is_written() -> None:
+    code = (
+        "import logging; from gemgate.telemetry import set_up_logging; set_up_logging('warning', 'json')\n"
+        "logging.getLogger('gemgate.library').warning('out', extra={'account': 'kim', 'other': 'x'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = json.loads(done.stderr)
+    assert (told["event"], told["account"], "other" in told) == ("out", "kim", False)
 
 
 async def test_frames_cost_grows_with_the_bytes_only() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from gemgate.cli import COMMANDS, app, command
+from gemgate.cli.terminal import counted
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -38,3 +41,47 @@ def test_the_list_needs_nothing_of_what_the_commands_need() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("words", [("image", "a fox"), ("edit", "{file}", "blue"), ("batch", "run", "{file}")])
+@pytest.mark.parametrize("shape", ["99:1", "wide", "0:1"])
+def test_a_shape_that_no_picture_has_is_refused_before_anything_is_opened(
+    words: tuple[str, ...], shape: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("a fox\n")
+    env = {"DATA_DIR": str(tmp_path / "data"), "GEMGATE_URL": "", "COLUMNS": "400"}
+    typed = [*(word.format(file=file) for word in words), "--aspect", shape]
+    result = CliRunner().invoke(app, typed, env=env)
+    assert result.exit_code == 2
+    assert "--aspect must be a shape such as 1:1" in result.output
+    assert not (tmp_path / "data").exists()
+
+
+def test_settings_say_what_is_in_force_where_nothing_is_set(tmp_path: Path) -> None:
+    env = {"DATA_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "etc"), "STORAGE": "", "COOKIE_KEYS": ""}
+    told = {name: row["value"] for name, row in json.loads(_settings(env)).items()}
+    assert told["COOKIE_KEY_FILE"] == str(tmp_path / "etc" / "gemgate" / "cookie.key")
+    assert told["ACCOUNTS_FILE"] == str(tmp_path / "accounts.toml")
+    assert told["STORAGE"] == "folder"
+    assert told["PROMPT_MAX_BYTES"] == "120000"
+    assert told["COOLDOWN_ADDRESS_SECONDS"] == "7200"
+    told = {name: row["value"] for name, row in json.loads(_settings({**env, "PROMPT_MAX_BYTES": "0"})).items()}
+    assert told["PROMPT_MAX_BYTES"] == "0"
+    (tmp_path / "facts.toml").write_text("[address]\ncalls_per_minute = 5\n")
+    told = {
+        name: row["value"]
+        for name, row in json.loads(_settings({**env, "WIRE_FACTS": f"{tmp_path}/facts.toml"})).items()
+    }
+    assert told["ADDRESS_RPM_LIMIT"] == "5"
+
+
+def _settings(env: dict[str, str]) -> str:
+    result = CliRunner().invoke(app, ["settings", "--json"], env=env)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "0 files"), (1, "1 file"), (2, "2 files")])
+def test_a_number_has_its_noun(number: int, told: str) -> None:
+    assert counted(number, "file", "files") == told

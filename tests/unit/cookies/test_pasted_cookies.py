@@ -77,13 +77,16 @@ SAYS = {
     "several_containers.json": ("several Google sessions", "多个 Google 会话"),
     "two_headers.txt": ("several Google sessions", "多个 Google 会话"),
     "har_sanitized.json": ("with sensitive data", "包含敏感数据"),
-    "document_cookie.txt": ("has NID, SAPISID, SID", "其中有 NID, SAPISID, SID"),
-    "other_sites.txt": ("a cookies.txt of 7 cookies was read, none of them of google.com", "没有 google.com 的"),
-    "only_timestamp.txt": ("headers was read and has __Secure-1PSIDTS", "其中有 __Secure-1PSIDTS"),
+    "document_cookie.txt": ("has NID, SAPISID, SID", "其中有 NID、SAPISID、SID"),
+    "other_sites.txt": (
+        "read as a cookies.txt, the text has 7 cookies, none of them of google.com",
+        "没有 google.com 的",
+    ),
+    "only_timestamp.txt": ("the text was read as headers and has __Secure-1PSIDTS", "其中有 __Secure-1PSIDTS"),
     "no_value.txt": ("is there without a value", "没有值"),
     "cut_off.json": ("looks like JSON and breaks off", "不完整或已损坏"),
     "prose.txt": ("holds no cookies at all", "没有 Cookie"),
-    "curl_without.txt": ("a curl command was read, and holds no cookies", "已读取curl 命令"),
+    "curl_without.txt": ("read as a curl command, the text holds no cookies", "已读取 curl 命令"),
 }
 
 
@@ -96,6 +99,31 @@ def test_what_is_missing_is_named(form: str) -> None:
     assert zh in refused.value.zh
     assert PSID in refused.value.en
     assert PSID in refused.value.zh
+
+
+FIRST, SECOND = "g.a000abcDEF_1234567890xyz-1234567890", "sidts-CjEB_abc.1234567890-abcdefghij"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{FIRST}\n{SECOND}",
+        f"{SECOND}\n{FIRST}",
+        f"{SECOND}, {FIRST}",
+        f"{ONE}：{FIRST}\n{TWO}：{SECOND}",
+        f"| {ONE} | {FIRST} |\n| {TWO} | {SECOND} |",
+    ],
+)
+def test_the_two_by_hand(text: str) -> None:
+    """In either order, with the colon of a Chinese keyboard, in a table of a note."""
+    found = cookie_text.read(text)
+    assert (found.psid, found.psidts) == (FIRST, SECOND)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\ufeff"])
+def test_nothing_at_all_is_called_that(text: str) -> None:
+    with pytest.raises(BadRequest, match="the text is empty"):
+        cookie_text.read(text)
 
 
 def test_cookies_without_the_second_are_taken_and_said_so() -> None:

@@ -42,7 +42,7 @@ def read(text: str, name: str = "") -> Taken:
     if name and name not in NAMES:
         raise BadRequest(
             f"There is no such format; known are {', '.join(NAMES)}",
-            f"没有这种格式；可用：{', '.join(NAMES)}",
+            f"没有这种格式；可用：{'、'.join(NAMES)}",
             param="from",
         )
     document = parse(text)
@@ -52,6 +52,6 @@ def read(text: str, name: str = "") -> Taken:
     raise BadRequest(
         f"No known gateway's configuration; say whose it is with --from: {', '.join(NAMES)}. Cookies alone are read by "
         "gemgate accounts add",
-        f"无法识别是哪个网关的配置；请用 --from 指定：{', '.join(NAMES)}。仅有 Cookie 时请用 gemgate accounts add",
+        f"无法识别是哪个网关的配置；请用 --from 指定：{'、'.join(NAMES)}。仅有 Cookie 时请用 gemgate accounts add",
         code="unknown_format",
     )

@@ -257,7 +257,7 @@ def _tool_choice(config: ToolConfig | None, tools: Sequence[Tool]) -> ToolChoice
     if missing or (choice.mode == "required" and not tools):
         raise BadRequest(
             f"{where} asks for a function that is not declared: {', '.join(missing) or 'there are none'}",
-            f"{where} 指定了未声明的函数：{', '.join(missing) or '没有任何函数'}",
+            f"{where} 指定了未声明的函数：{'、'.join(missing) or '没有任何函数'}",
             param=where,
         )
     return choice

@@ -248,7 +248,7 @@ def _tool_choice(choice: str | Mapping[str, Any] | None, tools: Sequence[Tool]) 
     if missing or (chosen.mode == "required" and not tools):
         raise BadRequest(
             f"{where} asks for a function that is not declared: {', '.join(missing) or 'there are none'}",
-            f"{where} 指定了未声明的函数：{', '.join(missing) or '没有任何函数'}",
+            f"{where} 指定了未声明的函数：{'、'.join(missing) or '没有任何函数'}",
             param=where,
         )
     return chosen

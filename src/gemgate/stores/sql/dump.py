@@ -94,7 +94,7 @@ async def restore_rows(url: str | Path, revision: str, found: Iterable[tuple[str
         ]:
             raise BadRequest(
                 f"The database is in use already (it holds rows of: {', '.join(used)}); --replace throws them away",
-                f"数据库已有数据（{', '.join(used)}）；使用 --replace 将清除它们",
+                f"数据库已有数据（{'、'.join(used)}）；使用 --replace 将清除它们",
                 code="not_empty",
             )
         if (migrate.revision_of(connection) or "") > revision:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +19,17 @@ if TYPE_CHECKING:
 _ours = False
 """Whether this process is a server or a command, not a program that embeds the gateway."""
 _SECRET = re.compile(r"[A-Za-z0-9_\-.%/+=]{24,}")
+_account: ContextVar[str] = ContextVar("account", default="")
+
+
+@contextmanager
+def about(account: str) -> Iterator[None]:
+    """What the library says meanwhile, and in tasks that begin meanwhile, is told with the account's name."""
+    before = _account.set(account)
+    try:
+        yield
+    finally:
+        _account.reset(before)
 
 
 def bridge() -> None:
@@ -39,4 +53,5 @@ def loaded() -> None:
 def _forward(message: Message) -> None:
     record = message.record
     level = logging.ERROR if record["level"].no >= logging.ERROR else logging.WARNING
-    logging.getLogger("gemgate.library").log(level, _SECRET.sub("***", record["message"]))
+    extra = {"account": name} if (name := _account.get()) else None
+    logging.getLogger("gemgate.library").log(level, _SECRET.sub("***", record["message"]), extra=extra)

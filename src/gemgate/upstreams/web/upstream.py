@@ -48,6 +48,7 @@ from gemgate.upstreams.web.facts import WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
 from gemgate.upstreams.web.frames import FrameReader
 from gemgate.upstreams.web.history import WebHistory
+from gemgate.upstreams.web.logs import about
 from gemgate.upstreams.web.seat import Seat
 
 T = TypeVar("T")
@@ -90,7 +91,9 @@ class WebUpstream:
         facts: WireFacts | None = None,
         number: int = 0,
         language: str = "",
+        account: str = "",
     ) -> None:
+        self._account = account
         self._proxy = proxy
         self._seat = Seat(number, language)
         self._ca_file = ca_file
@@ -122,7 +125,8 @@ class WebUpstream:
             phantom_seconds=self._facts.session.phantom_seconds,
         )
         try:
-            await _bounded(client.sign_in(), SIGN_IN_SECONDS, "sign-in")
+            with about(self._account):
+                await _bounded(client.sign_in(), SIGN_IN_SECONDS, "sign-in")
             if accept is not None:
                 accept(await _bounded(client.whose(), SIGN_IN_SECONDS, "sign-in"))
         except BaseException:
@@ -137,7 +141,8 @@ class WebUpstream:
 
     async def ping(self) -> SignInResult:
         async with self._using() as client:
-            await self._call(client.check_status())
+            with about(self._account):
+                await self._call(client.check_status())
             return _opened(client)
 
     async def rotate(self) -> Rotated:

@@ -114,7 +114,7 @@ async def organization(context: NodeContext) -> Response:
     if what not in RESULTS:
         raise NotFound(
             f"There is no usage of {what[:40]} here; there is: {', '.join(RESULTS)}",
-            f"没有 {what[:40]} 的用量；可用的有：{', '.join(RESULTS)}",
+            f"没有 {what[:40]} 的用量；可用的有：{'、'.join(RESULTS)}",
             code="not_offered",
         )
     asked = read_usage_query(context.request.query_params.multi_items(), context.service.clock.now())
