@@ -138,6 +138,7 @@ async def test_texts_are_for_their_owner_and_an_admin_sees_how_it_stands(sim: Si
                     told[who] += f"{answer.status} {await answer.text()}\n"
         assert "a fox of mine" in told["ann-0000"]
         assert [line[:3] for line in told["bob-0000"].splitlines()] == ["404"] * 3
+        assert [f"There is no {what} {job}" in told["bob-0000"] for what in ("job", "batch")] == [True, True]
         assert [line[:3] for line in told["admin-00"].splitlines()] == ["200"] * 3
         assert "a fox of mine" not in told["admin-00"]
         async with http.get("/api/jobs", headers=said["admin-00"]) as answer:
