@@ -20,9 +20,9 @@ from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_plan import order_planned
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
-from gemgate.cli.images import SIZES
+from gemgate.cli.images import SizeOption
 from gemgate.cli.jobs import IdArgument, LimitOption, StatusOption
-from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, err, fail, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, err, out, say
 from gemgate.cli.words import word
 
 batch = typer.Typer(
@@ -41,10 +41,7 @@ def run_batch(
         str, typer.Argument(metavar="FILE", help="Prompts: lines, .csv with a heading, or .jsonl; - reads stdin.")
     ],
     output: OutputOption = Path("out"),
-    size: Annotated[
-        str | None,
-        typer.Option("--size", help="1k, 2k or 4k on the long side; 2k and 4k choose the model.", show_default=False),
-    ] = None,
+    size: SizeOption = None,
     aspect: Annotated[str | None, typer.Option("--aspect", help="Such as 16:9.", show_default=False)] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Model id.", show_default=False)] = None,
     keep_logo: Annotated[bool, typer.Option("--keep-logo", help="Leave the visible logo on.")] = False,
@@ -70,9 +67,6 @@ def run_batch(
     The same command again goes on with the same batch and fetches only what is missing in the folder. Another folder
     is another batch.
     """
-    size = size.lower() if size else None
-    if size is not None and size not in SIZES:
-        fail(say(f"--size is one of {', '.join(SIZES)}", f"--size 可选 {'、'.join(SIZES)}"), 2)
     wishes = {
         "model": model,
         "size": size,
@@ -125,7 +119,7 @@ def fetch(
 @batch.command("list")
 def list_batches(
     limit: LimitOption = 20,
-    status: StatusOption = "",
+    status: StatusOption = None,
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,

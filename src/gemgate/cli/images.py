@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -30,21 +30,22 @@ from gemgate.cli.terminal import (
     say,
 )
 from gemgate.cli.words import word
-from gemgate.dialects.image_options import model_for
+from gemgate.dialects.image_options import model_for, shape_of
 from gemgate.dialects.wire import image_facts
-from gemgate.errors import ClientError, GatewayError
+from gemgate.errors import BadRequest, ClientError, GatewayError
 from gemgate.files import Inline
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.imaging import measure
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 
-SIZES = {"1k": 1024, "2k": 2048, "4k": 4096}
+Long = Literal["1k", "2k", "4k"]
+SIZES: Mapping[Long, int] = {"1k": 1024, "2k": 2048, "4k": 4096}
 
 CountOption = Annotated[int, typer.Option("-n", "--count", min=1, max=10, help="How many pictures.")]
 SizeOption = Annotated[
-    str | None,
-    typer.Option("--size", help="1k, 2k or 4k on the long side; 2k and 4k choose the model.", show_default=False),
+    Long | None,
+    typer.Option("--size", help="The long side; 2k and 4k choose the model.", case_sensitive=False),
 ]
 AspectOption = Annotated[str | None, typer.Option("--aspect", help="Such as 16:9 or 1:1.", show_default=False)]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="Model id.", show_default=False)]
@@ -128,20 +129,21 @@ def _request(
     prompt: str,
     images: Sequence[Path],
     count: int,
-    size: str | None,
+    size: Long | None,
     aspect: str | None,
     model: str | None,
     *,
     keep_logo: bool,
     require_size: bool,
 ) -> ImageRequest:
-    size = size.lower() if size else None
     if not prompt.strip():
         fail(say("the prompt is empty", "提示词为空"), 2)
-    if size is not None and size not in SIZES:
-        fail(say(f"--size is one of {', '.join(SIZES)}", f"--size 可选 {'、'.join(SIZES)}"), 2)
+    try:
+        shape = shape_of(aspect, "--aspect") if aspect else None
+    except BadRequest as error:
+        fail(error.text(language()), 2)
     options = ImageOptions(
-        aspect=aspect,
+        aspect=shape,
         long_side=SIZES[size] if size else None,
         size_policy="require" if require_size else "best_effort",
         remove_logo=False if keep_logo else None,
@@ -213,7 +215,7 @@ def _written(folder: Path, image: GeneratedImage) -> Path:
 def _row(path: Path | None, result: GeneratedImage | GatewayError) -> dict[str, object]:
     if isinstance(result, GatewayError):
         return {"file": None, "error": {"kind": result.kind, "message": result.en}}
-    return {"file": str(path), **image_facts(result)}
+    return {"file": str(path), **image_facts(result, language())}
 
 
 def _show(results: Sequence[Result]) -> None:
@@ -231,6 +233,6 @@ def _show(results: Sequence[Result]) -> None:
             f"{result.nbytes / 1000:.0f} kB",
             word(result.source),
             say(f"logo {result.logo}", f"标志：{word(result.logo)}"),
-            result.note,
+            result.note.for_(language()),
         )
         out.print(f"  {say(', ', '，').join(filter(None, facts))}", style="dim", highlight=False, soft_wrap=True)

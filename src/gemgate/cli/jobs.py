@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 import typer
 from rich.table import Table
 
+from gemgate.batches import BatchKind, JobStatus
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, marked, out, say
@@ -31,10 +32,7 @@ jobs = typer.Typer(
 
 IdArgument = Annotated[str, typer.Argument(metavar="JOB", help="Such as batch_60bfcf0a; see `gemgate jobs list`.")]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="The newest so many.")]
-StatusOption = Annotated[
-    str,
-    typer.Option("--status", help="Only queued, processing, completed, failed, cancelled, ...", show_default=False),
-]
+StatusOption = Annotated[JobStatus | None, typer.Option("--status", help="Only those that stand so.")]
 OVER = ("completed", "failed", "cancelled", "expired")
 WAIT = 20
 """Seconds of one long poll."""
@@ -47,11 +45,8 @@ ERRORS = 10
 @jobs.command("list")
 def list_jobs(
     limit: LimitOption = 20,
-    kind: Annotated[
-        str,
-        typer.Option("--kind", help="Only images, response, video, music, research, ...", show_default=False),
-    ] = "",
-    status: StatusOption = "",
+    kind: Annotated[BatchKind | None, typer.Option("--kind", help="Only of this kind.")] = None,
+    status: StatusOption = None,
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
@@ -61,9 +56,11 @@ def list_jobs(
     listed(found(limit, kind, status, url, key, config), say("No jobs yet", "还没有任务"), as_json=as_json)
 
 
-def found(limit: int, kind: str, status: str, url: str, key: str, config: Path | None) -> dict[str, Any]:
+def found(
+    limit: int, kind: BatchKind | None, status: JobStatus | None, url: str, key: str, config: Path | None
+) -> dict[str, Any]:
     """The newest jobs, of one kind and status where these are named."""
-    query = urlencode({"limit": limit, "kind": kind, "status": status})
+    query = urlencode({"limit": limit, "kind": kind or "", "status": status or ""})
     answer: dict[str, Any] = through(lambda gateway: gateway.ask("GET", f"/api/jobs?{query}"), url, key, config)
     return answer
 

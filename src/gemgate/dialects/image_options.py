@@ -104,7 +104,7 @@ def named_options(given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         found |= _size(f"{width}x{height}", where + "width")
     for name in _SHAPES:
         if text := _text(given.get(name)):
-            found["aspect"] = _shape(text, where + name)
+            found["aspect"] = shape_of(text, where + name)
     if text := _text(given.get("quality")):
         if text in _LONG_SIDES:
             found["long_side"] = _LONG_SIDES[text]
@@ -155,7 +155,7 @@ def _size(text: str, where: str) -> dict[str, Any]:
     if text in _LONG_SIDES:
         return {"long_side": _LONG_SIDES[text]}
     if text in _WORDS or _SHAPE.fullmatch(text):
-        return {"aspect": _shape(text, where)}
+        return {"aspect": shape_of(text, where)}
     if found := _PIXELS.fullmatch(text):
         width, height = int(found[1]), int(found[2])
         if 0 < width <= MOST_PIXELS and 0 < height <= MOST_PIXELS:
@@ -169,7 +169,8 @@ def _size(text: str, where: str) -> dict[str, Any]:
     )
 
 
-def _shape(text: str, where: str) -> str:
+def shape_of(text: str, where: str) -> str:
+    """The shape as "16:9" of what was asked for; BadRequest for none. where: what it is called there."""
     if text in _WORDS:
         return _WORDS[text]
     found = _SHAPE.fullmatch(text) or _PIXELS.fullmatch(text)
