@@ -231,7 +231,7 @@ def write_result(done: TaskResult, meta: ResponseMeta, *, as_base64: bool) -> di
     else:
         result["url"] = image_link(done.image, meta)
     prompt = {"prompt": done.image.prompt} if done.image.prompt else {}
-    return {**result, "details": image_facts(done.image) | prompt}
+    return {**result, "details": image_facts(done.image, meta.language) | prompt}
 
 
 def write_failure(failed: TaskError) -> shapes.TaskFailure:
@@ -268,12 +268,12 @@ def write_event(name: Literal["status", "result", "failure"], data: Mapping[str,
 
 
 def write_manifest_entry(
-    task_id: str, prompt: str, status: str, file: str, outcome: TaskResult | TaskError | None
+    task_id: str, prompt: str, status: str, file: str, outcome: TaskResult | TaskError | None, language: str
 ) -> dict[str, Any]:
     """One task of manifest.json; `file`: its name in the ZIP, "" when it is not there."""
     entry: dict[str, Any] = {"task_id": task_id, "prompt": prompt, "status": status}
     if isinstance(outcome, TaskResult):
-        entry |= {"file": file, **image_facts(outcome.image)}
+        entry |= {"file": file, **image_facts(outcome.image, language)}
     elif isinstance(outcome, TaskError):
         entry |= write_failure(outcome)
     return entry
