@@ -169,7 +169,7 @@ async def test_background_responses_and_image_calls_are_fetched_like_any_other(
     only = json.loads(await typed(gate, tmp_path, "list", "--kind", "response", "--status", "completed", "--json"))
     assert [(job["id"], job["prompts_sent"]) for job in only["data"]] == [(response.id, 1)]
     assert not json.loads(await typed(gate, tmp_path, "list", "--status", "failed", "--json"))["data"]
-    assert "queued, processing" in await typed(gate, tmp_path, "list", "--status", "asleep", code=1)
+    assert "'queued', 'processing'" in await typed(gate, tmp_path, "list", "--status", "asleep", code=2)
     assert sim.record.generations == 3
 
 
