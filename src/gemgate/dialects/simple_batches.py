@@ -104,6 +104,7 @@ class BatchView:
     errors: tuple[TaskError, ...] = ()
     forecast: Mapping[str, Any] = field(default_factory=dict)
     waiting_for: str = ""
+    needs_person: bool = False
     cancelled: int = 0
     next_offset: int | None = None
 
@@ -220,6 +221,8 @@ def write_status(batch: BatchView, meta: ResponseMeta) -> dict[str, Any]:
     answer |= batch.forecast
     if batch.waiting_for:
         answer["waiting_for"] = batch.waiting_for
+    if batch.needs_person:
+        answer["needs_person"] = True
     return answer
 
 

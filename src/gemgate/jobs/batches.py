@@ -350,6 +350,12 @@ class Jobs:
         background = batch.need not in SINGLE
         return self.gateway.pool.no_account_error(NEEDS[batch.need], background=background).text(language)
 
+    def needs_person(self, batch: Batch) -> bool:
+        """Whether nothing of it can run before a person has done something for an account; other nodes' count too."""
+        if batch.state != "active" or not batch.tally.open or self.worker.lanes(batch.need):
+            return False
+        return self.gateway.pool.needs_person(NEEDS[batch.need], background=batch.need not in SINGLE)
+
     async def watch(self, batch_id: str, *, awaited: bool = False) -> AsyncGenerator[None, None]:
         """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops.
 

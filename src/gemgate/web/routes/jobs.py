@@ -165,7 +165,7 @@ async def _told(context: NodeContext, batch: Batch) -> dict[str, Any]:
         **await _forecast(context, batch),
         "waiting_for": jobs.waiting_for(batch, context.caller.language) or None,
         "errors": [_error(context, task) for task in failed],
-    }
+    } | ({"needs_person": True} if jobs.needs_person(batch) else {})
     errors = loads(batch.metadata).get("errors") or []
     return _job(context, batch) | more | ({"input_errors": errors[:ERRORS]} if errors else {})
 
