@@ -214,7 +214,7 @@ def _written(folder: Path, image: GeneratedImage) -> Path:
 
 def _row(path: Path | None, result: GeneratedImage | GatewayError) -> dict[str, object]:
     if isinstance(result, GatewayError):
-        return {"file": None, "error": {"kind": result.kind, "message": result.en}}
+        return {"file": None, "error": {"kind": result.kind, "message": result.text(language())}}
     return {"file": str(path), **image_facts(result, language())}
 
 

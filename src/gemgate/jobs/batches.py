@@ -175,7 +175,7 @@ class Jobs:
             expires_at=now + WINDOW,
         )
         if problems:
-            errors = [{"code": p.code, "message": p.message, "line": p.line, "param": p.param} for p in problems]
+            errors = [problem.stored() for problem in problems]
             batch = replace(
                 batch, state="invalid", closed_at=now, ended_at=now, metadata=dumps({**about, "errors": errors})
             )
