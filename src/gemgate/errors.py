@@ -71,6 +71,12 @@ class LocalText:
         """The text itself; a str (a name, a number) is the same in both languages."""
         return text if isinstance(text, LocalText) else cls(text, text)
 
+    @classmethod
+    def joined(cls, *texts: LocalText) -> LocalText:
+        """Sentences in a row, those left out that say nothing."""
+        told = [text for text in texts if text.en]
+        return cls("; ".join(text.en for text in told), "；".join(text.zh for text in told))
+
 
 NO_TEXT = LocalText()
 

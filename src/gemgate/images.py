@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gemgate.errors import NO_TEXT, LocalText
 from gemgate.files import Source
 
 ModelPolicy = Literal["report", "require"]
@@ -73,7 +74,7 @@ class GeneratedImage:
     requested: the wanted long side in pixels, or None.
     data:      the delivered bytes while they are still at hand; None for an image read back from its facts.
     painter:   what Google calls the model that painted it; empty when it did not say.
-    note:      what was done or not done, in plain words (smaller than asked, resampled, manifest dropped, spooled).
+    note:      what was done or not done, (smaller than asked, resampled, manifest dropped, spooled).
     """
 
     width: int
@@ -88,7 +89,7 @@ class GeneratedImage:
     url: str = ""
     requested: int | None = None
     resampled: bool = False
-    note: str = ""
+    note: LocalText = NO_TEXT
     prompt: str = ""
     painter: str = ""
     data: bytes | None = field(default=None, repr=False)

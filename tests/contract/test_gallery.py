@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from gemgate.errors import LocalText
 from gemgate.images import GeneratedImage
 from gemgate.ports.gallery import Gallery, GalleryImage, ImageSearch
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.gallery import SqlGallery
+from gemgate.stores.sql.schema import image as table
 from gemgate.testing import MemoryGallery
 
 BATCH = ImageSearch(batch="b")
@@ -64,6 +67,19 @@ async def test_a_handle_finds_its_image_and_tells_no_word_of_the_prompt(gallery:
     assert "fox" not in made.handle
     assert await gallery.by_handle(made.handle) == made
     assert await gallery.by_handle("0" * 24) is None
+
+
+async def test_a_note_is_kept_in_both_languages_and_one_of_before_in_its_own(gallery: Gallery) -> None:
+    both = LocalText("resampled from 8x6", "由 8x6 重采样")
+    await gallery.remember(image("a.png", 1.0, note=both))
+    found = await gallery.find("202611/20261121/a.png")
+    assert found
+    assert found.image.note == both
+    if isinstance(gallery, SqlGallery):
+        async with gallery._database.writing() as connection:
+            await connection.execute(update(table).values(note_zh=""))
+        (before,) = await gallery.page(None, 1)
+        assert before.image.note == LocalText(both.en, both.en)
 
 
 async def test_lineage_goes_both_ways(gallery: Gallery) -> None:

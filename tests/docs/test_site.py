@@ -108,6 +108,48 @@ def test_every_link_leads_to_a_file_of_the_site(built: Path) -> None:
                 assert (page.parent / path).is_file(), f"{page.relative_to(built)}: {target}"
 
 
+def test_an_address_without_a_page_leads_home_in_both_languages(built: Path) -> None:
+    text = (built / site.NOT_FOUND).read_text("utf-8")
+    main = text.partition("<main>")[2].partition("</main>")[0]
+    for words, first, contents in (
+        ("There is no page here", "index.html", "contents.html"),
+        ("没有该页面", "README.zh.html", "contents.zh.html"),
+    ):
+        assert words in main
+        assert f'href="{first}"' in main
+        assert f'href="{contents}"' in main
+    assert 'id="search"' in text
+    assert not [place for place, *_ in index(built) if place.startswith("404")], "nobody looks for it"
+
+
+@pytest.mark.parametrize(
+    ("address", "up"), [("/gemgate/gone.html", ""), ("/gemgate/adr/gone.html", "../"), ("/gemgate/a/b/c", "../../")]
+)
+def test_a_page_that_is_not_there_finds_its_site_from_any_folder(built: Path, address: str, up: str) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    script = re.findall(r"(?s)<script>(.*?)</script>", (built / site.NOT_FOUND).read_text("utf-8"))[0]
+    page = f"""
+        const at = new URL({json.dumps("https://x" + address)});
+        const box = {{ dataset: {{}} }}, link = {{ href: "index.html" }};
+        link.getAttribute = (name) => link[name];
+        link.setAttribute = (name, value) => {{ link[name] = value; }};
+        const append = (made) => {{
+          const there = new URL(made.src, at).pathname === "/gemgate/search.js";
+          setTimeout(there ? made.onload : made.onerror);
+        }};
+        global.location = at;
+        global.document = {{
+          createElement: () => ({{}}), head: {{ append }}, querySelector: () => box, querySelectorAll: () => [link],
+        }};
+        {script};
+        setTimeout(() => console.log(JSON.stringify([box.dataset.up, link.href])), 100);
+    """
+    done = subprocess.run([node, "-e", page], capture_output=True, text=True, check=True, timeout=30)
+    assert json.loads(done.stdout) == [up, up + "index.html"]
+
+
 def test_the_words_of_a_page_come_before_the_list_of_all_pages(built: Path) -> None:
     """On a phone, and for who goes from link to link."""
     for page in built.rglob("*.html"):

@@ -330,7 +330,7 @@ def test_who_is_signed_in_is_listed_and_taken_by_name(sim: BlockingSimulator, st
     assert (alice["number"], alice["account"], alice["why"]) == (0, None, None)
     assert alice["google"].endswith("@gmail.example")
     (state.folder / "alice.txt").write_text(header(sim, "alice"))
-    done = state.accounts("add", "--cookies", "alice.txt", "--as", "nobody@gmail.example", status=1)
+    done = state.accounts("add", "--cookies", "alice.txt", "--as", "nobody@gmail.example", status=2)
     assert alice["google"] in done.output
     state.accounts("add", "--cookies", "alice.txt", "--as", "alice@gmail.example")
     (added,) = state.listed()["accounts"]

@@ -108,6 +108,14 @@ def test_check_tells_damaged_files_from_whole_ones_and_missing_ones_in_words(fol
     assert (gone["logo"], gone["note"]) == ("error", "No such file or directory")
 
 
+def test_why_a_file_is_left_alone_is_told_in_the_language_of_the_terminal(folder, monkeypatch):
+    data = (folder / "marked.png").read_bytes()
+    (folder / "cut.png").write_bytes(data[: len(data) // 2])
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    result = run("clean", "--json", folder / "cut.png")
+    assert json.loads(result.stdout)[0]["note"] == "PNG 在最后一个数据块之前中断", result.stdout
+
+
 def test_one_bad_file_does_not_stop_the_others_but_is_told(folder, tmp_path):
     result = run(
         "clean", "--json", folder / "notes.txt", folder / "gone.png", folder / "marked.png", "-o", tmp_path / "o"

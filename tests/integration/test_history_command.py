@@ -103,5 +103,5 @@ async def test_a_recording_is_written_down(sim: Simulator, gate: Served, tmp_pat
     assert told["task"] == "translate"
     await command(gate, tmp_path, "transcribe", str(tmp_path / "missing.wav"), code=2)
     (tmp_path / "no.wav").write_text("not a recording")
-    assert "file" in await command(gate, tmp_path, "transcribe", str(tmp_path / "no.wav"), code=1)
+    assert "file" in await command(gate, tmp_path, "transcribe", str(tmp_path / "no.wav"), code=2)
     assert sim.record.generations == 3

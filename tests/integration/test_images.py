@@ -287,6 +287,9 @@ async def test_what_google_delivers_is_told_and_can_be_required(
     small = (await client.images.generate(model="gemini-3-pro-image-preview-4k", prompt="x")).data[0]
     assert (small.requested, small.delivered, small.resampled) == (4096, 640, False)
     assert "smaller" in small.note
+    for language, word in (("zh-CN", "小于要求的 4096 像素"), ("en", "smaller than the 4096 px asked for")):
+        async with http.get("/api/gallery", headers={"accept-language": language}) as answer:
+            assert word in (await answer.json())["pictures"][0]["details"]["note"]
     body = {"prompt": "x", "model": "gemini-3-pro-image-preview-4k", "size_policy": "require"}
     async with http.post("/v1/generate-images", json=body) as answer:
         assert answer.status == 422
@@ -516,6 +519,9 @@ async def test_when_nothing_can_store_a_image_it_comes_in_the_answer(
         made = await answer.json()
     assert pixels(base64.b64decode(made["images"][0].partition(",")[2])) == pixels(png())
     assert "not stored: The disk is full" in made["details"][0]["note"]
+    chinese = {"accept-language": "zh-CN"}
+    async with http.post("/v1/generate-images", json={"prompt": "x"}, headers=chinese) as answer:
+        assert "未存储：磁盘已满" in (await answer.json())["details"][0]["note"]
 
 
 async def test_a_moved_logo_is_told_once_and_images_keep_coming_as_they_are(

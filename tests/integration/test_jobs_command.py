@@ -15,6 +15,7 @@ import openai
 import pytest
 from PIL import Image
 
+from gemgate.cli import jobs
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK, ordered
 from tests.support.serving import Served, served, settings_for
@@ -138,6 +139,7 @@ async def test_texts_are_for_their_owner_and_an_admin_sees_how_it_stands(sim: Si
                     told[who] += f"{answer.status} {await answer.text()}\n"
         assert "a fox of mine" in told["ann-0000"]
         assert [line[:3] for line in told["bob-0000"].splitlines()] == ["404"] * 3
+        assert [f"There is no {what} {job}" in told["bob-0000"] for what in ("job", "batch")] == [True, True]
         assert [line[:3] for line in told["admin-00"].splitlines()] == ["200"] * 3
         assert "a fox of mine" not in told["admin-00"]
         async with http.get("/api/jobs", headers=said["admin-00"]) as answer:
@@ -168,7 +170,7 @@ async def test_background_responses_and_image_calls_are_fetched_like_any_other(
     only = json.loads(await typed(gate, tmp_path, "list", "--kind", "response", "--status", "completed", "--json"))
     assert [(job["id"], job["prompts_sent"]) for job in only["data"]] == [(response.id, 1)]
     assert not json.loads(await typed(gate, tmp_path, "list", "--status", "failed", "--json"))["data"]
-    assert "queued, processing" in await typed(gate, tmp_path, "list", "--status", "asleep", code=1)
+    assert "'queued', 'processing'" in await typed(gate, tmp_path, "list", "--status", "asleep", code=2)
     assert sim.record.generations == 3
 
 
@@ -206,3 +208,34 @@ async def test_an_image_is_ordered_from_the_terminal_and_fetched_later_or_waited
     said = await command(gate, tmp_path, "image", "a celebrity", "--wait", "-o", "nothing", code=1)
     assert "refused" in said
     assert sim.record.generations == 4
+
+
+@pytest.mark.timeout(600)
+async def test_what_waits_for_a_person_ends_with_three_and_is_gone_on_with(gate: Served, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a fox\n")
+    (account,) = gate.service.pool.accounts
+    account.pause(True)
+    run = ("batch", "run", "prompts.txt", "-o", "foxes")
+    said = await command(gate, tmp_path, *run, "--patience", "0", code=3)
+    assert "waits for a person, and nothing is lost" in said
+    assert "paused by hand" in said
+    async with aiohttp.ClientSession(gate.url) as http, http.get("/api/jobs") as answer:
+        (job,) = (await answer.json())["data"]
+    assert job["pending"] == 1
+    said = await typed(gate, tmp_path, "watch", job["id"], "--patience", "0", code=3, lang="zh_CN.UTF-8")
+    assert f"{job['id']} 需要人工处理" in said
+    assert json.loads(await typed(gate, tmp_path, "show", job["id"], "--json"))["needs_person"] is True
+    account.pause(False)
+    await command(gate, tmp_path, *run, "--patience", "0")
+    assert len(list((tmp_path / "foxes").iterdir())) == 1
+    assert "needs_person" not in json.loads(await typed(gate, tmp_path, "show", job["id"], "--json"))
+
+
+def test_patience_ends_only_where_nothing_goes_on_without_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: now[0])
+    waits = jobs.Patience(10)
+    for at, told, over in ((0, True, False), (9, True, False), (10, False, False), (12, True, False), (22, True, True)):
+        now[0] = 100.0 + at
+        waits.hears({"needs_person": True} if told else {})
+        assert waits.is_over is over, at

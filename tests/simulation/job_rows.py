@@ -124,7 +124,7 @@ class MemoryJobs:
             return own[:limit], len(own)
         at = next((place for place, one in enumerate(own) if one.id == after), None)
         if at is None:
-            raise NotFound(f"There is no batch {after}", param="after")
+            raise NotFound(f"There is no job {after}", param="after")
         return own[at + 1 : at + 1 + limit], len(own)
 
     async def tasks(

@@ -9,7 +9,7 @@ from contextvars import ContextVar, copy_context
 from random import Random
 from typing import Any, Protocol
 
-from gemgate.errors import GatewayError
+from gemgate.errors import NO_TEXT, GatewayError
 from gemgate.fleet.heartbeat import Heartbeat
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.conversations import Conversations
@@ -62,7 +62,7 @@ class Images(ImagePipeline):
 
     def _worked(self, fetched: Fetched, options: Any, remove: bool) -> _Processed:
         digest = hashlib.sha256(fetched.data).hexdigest()
-        return _Processed(fetched.data, Header("image/png", 64, 64), digest, "kept", False, ())
+        return _Processed(fetched.data, Header("image/png", 64, 64), digest, "kept", False, NO_TEXT)
 
 
 class Node:

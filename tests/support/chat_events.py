@@ -49,7 +49,6 @@ def image(data: bytes | None = b"\x89PNG picture", url: str = "/images/202611/20
         name="202611/20261121/x.png",
         url=url,
         requested=2048,
-        note="",
         prompt="a [red] fox",
         data=data,
     )

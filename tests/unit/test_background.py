@@ -15,7 +15,7 @@ import pytest
 from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled, Usage, fold
 from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
-from gemgate.errors import Interrupted
+from gemgate.errors import Interrupted, LocalText
 from gemgate.images import GeneratedImage
 from gemgate.jobs import event_json
 from gemgate.jobs.answers import Answers
@@ -30,7 +30,20 @@ if TYPE_CHECKING:
 
 BODY = wire.read(responses.ResponsesRequest, {"input": "hello", "background": True})
 BEGAN, ENDED = Began("Gemini", "alice"), Ended("stop", Usage(1, 2, 3), served="Gemini 3 Flash")
-IMAGE = GeneratedImage(8, 6, 100, "image/png", "abc", "s0", "absent", "m", "202601/x.png", prompt="a fox", painter="p")
+IMAGE = GeneratedImage(
+    8,
+    6,
+    100,
+    "image/png",
+    "abc",
+    "s0",
+    "absent",
+    "m",
+    "202601/x.png",
+    prompt="a fox",
+    painter="p",
+    note=LocalText("not in the gallery", "未列入图库"),
+)
 CALL = ToolCalled(ToolCall("call_1", "look", '{"a":1}'))
 THOUGHT, TEXT = "First I think about it. ", "Then I say a lot of words about it, with 中文 and ä."
 

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
+import gemgate
 from gemgate import cli
 from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS, Capability, State
 from gemgate.alerts import monitor
@@ -25,7 +26,7 @@ from gemgate.chinese import chinese
 from gemgate.cli import accounts, doctor, terminal
 from gemgate.cli.chinese_help import HEADINGS, paragraphs
 from gemgate.cli.words import CHINESE, span
-from gemgate.errors import LocalText, system_words
+from gemgate.errors import BadValue, GatewayError, LocalText, system_words
 from gemgate.images import Logo
 from gemgate.nodes import NodeStatus
 from gemgate.settings import Settings
@@ -39,9 +40,16 @@ PACKAGES = ("gemgate.settings", "gemgate.web", "gemgate.cli", "tools.docs")
 CJK = re.compile(r"[\u4e00-\u9fff]")
 NAMES = {
     *("Gemini generateContent", "Gemini countTokens", "Anthropic messages"),
-    *("OpenAI chat completions", "OpenAI responses"),
+    *("OpenAI chat completions", "OpenAI responses", "Deep Research"),
 }
 """Texts that are names, and the same in both languages."""
+
+
+def kinds_of(kind: type) -> Iterator[type]:
+    """A class and whatever is made of it, as far as it has been read."""
+    yield kind
+    for below in kind.__subclasses__():
+        yield from kinds_of(below)
 
 
 def told(part: Any) -> Iterator[str]:
@@ -246,6 +254,34 @@ def joined_by_commas(source: Path) -> Iterator[str]:
 def test_lists_in_chinese_have_chinese_commas() -> None:
     sources = Path(next(iter(cli.__path__))).parent.rglob("*.py")
     assert [line for source in sources for line in joined_by_commas(source)] == []
+
+
+def words(text: ast.Constant | ast.JoinedStr) -> str:
+    """What stands in a text itself, without what is put into it."""
+    return "{}".join(str(part.value) for part in ast.walk(text) if isinstance(part, ast.Constant))
+
+
+BOTH = {
+    "LocalText",
+    *(kind.__name__ for kind in kinds_of(BadValue)),
+    *(kind.__name__ for kind in kinds_of(GatewayError)),
+}
+"""What is made of an English and a Chinese text."""
+
+
+def test_every_text_of_two_languages_has_chinese() -> None:
+    """Of images notes, errors and reasons: whose English is a sentence, its Chinese is Chinese, and not left out."""
+    folder, left = Path(next(iter(gemgate.__path__))), []
+    for source in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] not in BOTH:
+                continue
+            said = [words(one) for one in node.args if isinstance(one, ast.Constant | ast.JoinedStr)]
+            there = len(node.args) > 1
+            english = not there or (len(said) > 1 and said[1] not in NAMES and WORD.search(said[1]))
+            if said and SENTENCE.search(said[0]) and english and not (there and CJK.search(said[1])):
+                left.append(f"{source.relative_to(folder)}:{node.lineno} {said[0]}")
+    assert left == []
 
 
 def test_every_word_of_the_api_is_told_in_chinese() -> None:

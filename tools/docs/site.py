@@ -23,7 +23,10 @@ ORDER = (
 )  # fmt: skip
 DECISIONS = Path("docs/adr/index.md")
 """The list of decisions: of the site alone, because a forge lists a folder by itself."""
+NOT_FOUND = "404.html"
+"""What hosts of sites answer where there is no page, at whatever address that was."""
 SEARCH = Path(__file__).with_name("search.js")
+LOST = Path(__file__).with_name("lost.js")
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --paper: #fff; --soft: #f3f4f6; --line: #d9dce1; --link: #0b57d0 }
 @media (prefers-color-scheme: dark) {
@@ -72,6 +75,7 @@ def build(root: Path, into: Path) -> list[Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(_page(root, source, text, titles), "utf-8")
         written.append(place)
+    (into / NOT_FOUND).write_text(_lost(titles), "utf-8")
     (into / "search.js").write_text(SEARCH.read_text("utf-8"), "utf-8")
     rows = [row for source, text in texts.items() for row in sections(source, text, titles[source])]
     (into / "search-index.js").write_text(f"window.SEARCH = {json.dumps(rows, ensure_ascii=False)};\n", "utf-8")
@@ -139,16 +143,50 @@ def _page(root: Path, source: Path, text: str, titles: dict[Path, str]) -> str:
     )
     up = posixpath.relpath(".", _place(source).parent.as_posix())
     up = "" if up == "." else up + "/"
-    body = _html(root, source, text, titles)
+    ways = [f'<a class="narrow" href="#pages">{pages}</a>']
+    if twin(source) in titles:
+        ways.insert(0, f'<a href="{_relative(twin(source), source)}" rel="alternate">{other}</a>')
+    return _framed(
+        source,
+        titles,
+        (box, none, pages),
+        ways,
+        _html(root, source, text, titles),
+        f'<script src="{up}search.js"></script>',
+        up,
+    )
+
+
+def _lost(titles: dict[Path, str]) -> str:
+    """The page for an address that has none, in both languages. It may stand for one in any folder, below an address
+    that nobody here knows: its script looks for the site, and sets all links by that.
+    """
+    home, contents = Path("README.md"), Path("docs/index.md")
+    to = {one: f'<a href="{_place(one).as_posix()}">' for each in (home, contents) for one in (each, twin(each))}
+    body = (
+        "<h1>There is no page here</h1>"
+        f"<p>It may have another name now. Search for it, or go to {to[home]}the first page</a> or to {to[contents]}all pages</a>.</p>"
+        '<section lang="zh-CN"><h2>没有该页面</h2>'
+        f"<p>它可能已改名。可以搜索，或前往{to[twin(home)]}首页</a>、{to[twin(contents)]}全部页面</a>。</p></section>"
+    )
+    words = ("Search 搜索", "Nothing found 没有找到", "All pages 全部页面")
+    ways = [f'<a class="narrow" href="#pages">{words[2]}</a>']
+    named = {**titles, Path(NOT_FOUND): "404"}
+    return _framed(Path(NOT_FOUND), named, words, ways, body, f"<script>{LOST.read_text('utf-8')}</script>", "")
+
+
+def _framed(
+    source: Path, titles: dict[Path, str], words: tuple[str, str, str], ways: list[str], body: str, script: str, up: str
+) -> str:
+    """A whole page: the search, what it says, and the list of all pages. words: what the search and the list are called."""
+    language, (box, none, pages) = language_of(source), words
     rows = [
         f'<li><a href="{_relative(one, source)}"{" aria-current=page" if one == source else ""}>{html.escape(title)}</a></li>'
         for one, title in titles.items()
         if (one.parent != DECISIONS.parent or one == DECISIONS)
         and (language_of(one) == language or twin(one) not in titles)
+        and one != Path(NOT_FOUND)
     ]
-    ways = [f'<a class="narrow" href="#pages">{pages}</a>']
-    if twin(source) in titles:
-        ways.insert(0, f'<a href="{_relative(twin(source), source)}" rel="alternate">{other}</a>')
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(titles[source])} · gemgate</title><style>{STYLE}</style>"
@@ -156,7 +194,7 @@ def _page(root: Path, source: Path, text: str, titles: dict[Path, str]) -> str:
         f'placeholder="{box} (/)" aria-label="{box}" data-up="{up}" data-none="{none}"><ul id="found" class="plain" aria-live="polite"></ul>'
         f"<p>{' '.join(ways)}</p></div><main>{body}</main>"
         f'<nav id="pages" aria-label="{pages}"><ul class="plain">{"".join(rows)}</ul></nav></div>'
-        f'<script src="{up}search.js"></script></html>\n'
+        f"{script}</html>\n"
     )
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,17 +15,19 @@ from pydantic import SecretStr
 
 from gemgate.caller import Budget
 from gemgate.errors import SettingsError
+from gemgate.ports.accounts import StoredAccount
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.runtime import Clock
 from gemgate.settings import Settings
 from gemgate.settings.folders import config_home
 from gemgate.stores import blobs, instance_lock
 from gemgate.stores.blobs import SpoolingBlobStore
+from gemgate.stores.sql import migrate
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.alerts import SqlAlertStore
 from gemgate.stores.sql.budgets import SqlBudgets
 from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database, open_database, unopened
 from gemgate.stores.sql.database import database_url as parsed_url
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
@@ -33,6 +36,7 @@ from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.live_settings import SqlSettingStore
 from gemgate.stores.sql.pairings import SqlPairingStore
 from gemgate.stores.sql.response_log import SqlResponseLog
+from gemgate.stores.sql.schema import account, account_circuit
 from gemgate.stores.sql.usage import SqlUsageStore
 from gemgate.stores.sql.usage_windows import SqlWindowStore
 from gemgate.stores.vault import Vault, open_vault
@@ -44,15 +48,16 @@ class Storage:
     that reads rows wants neither a key nor a bucket.
     """
 
-    def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
+    def __init__(self, settings: Settings, database: Database, clock: Clock, *, only_look: bool = False) -> None:
         self.settings = settings
         self.database = database
         self.clock = clock
+        self._only_look = only_look
 
     @cached_property
     def vault(self) -> Vault:
         """Opens what is sealed. GatewayError when there is no key and none can be made."""
-        return vault_of(self.settings)
+        return vault_of(self.settings, only_look=self._only_look)
 
     @cached_property
     def blobs(self) -> BlobStore:
@@ -145,6 +150,43 @@ async def open_storage(
         yield Storage(settings, database, clock or SystemClock())
 
 
+@asynccontextmanager
+async def as_it_is(settings: Settings) -> AsyncIterator[Storage]:
+    """The database on whatever schema it has, for who only reads: nothing is made, upgraded or held for it."""
+    database = unopened(database_url(settings), only_look=True)
+    try:
+        yield Storage(settings, database, SystemClock(), only_look=True)
+    finally:
+        await database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the database holds, for who only looks. older: its schema, where that is of an older gemgate.
+
+    accounts: None where the older schema tells them otherwise than we read them.
+    """
+
+    older: str = ""
+    accounts: tuple[StoredAccount, ...] | None = ()
+
+
+async def look(settings: Settings) -> Look:
+    """The accounts of the database as it is: nothing is made, upgraded or held for it.
+
+    StorageDown: it is away. GatewayError: it is of a newer gemgate.
+    """
+    file = sqlite_path(settings)
+    if file is not None and not file.exists():
+        return Look()
+    async with as_it_is(settings) as storage:
+        async with storage.database.reading() as connection:
+            there = await connection.run_sync(migrate.understood)
+            told = there is not None and await connection.run_sync(migrate.holds, account, account_circuit)
+        older = there if there and there != migrate.newest() else ""
+        return Look(older, await storage.accounts.all() if told else None if older else ())
+
+
 def held(where: str | Path, holder_url: str = "") -> AbstractContextManager[None]:
     """The lock of a SQLite database; on PostgreSQL nothing is locked."""
     path = file_of(where)
@@ -164,10 +206,10 @@ def _other_holder(where: str | Path) -> str:
     return str(holder) if holder is not None and holder.pid != os.getpid() else ""
 
 
-def vault_of(settings: Settings) -> Vault:
-    """What seals cookies: COOKIE_KEYS, else the key file, made when it is missing."""
+def vault_of(settings: Settings, *, only_look: bool = False) -> Vault:
+    """What seals cookies: COOKIE_KEYS, else the key file, made when it is missing unless we only look."""
     keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
-    return open_vault(keys, key_file(settings), settings.data_dir)
+    return open_vault(keys, key_file(settings), settings.data_dir, only_look=only_look)
 
 
 def key_file(settings: Settings) -> Path:

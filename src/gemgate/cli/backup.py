@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from gemgate.assembly.storage import database_url, held, key_file, open_blobs, open_storage, sqlite_path
+from gemgate.assembly.storage import as_it_is, database_url, held, key_file, open_blobs, open_storage, sqlite_path
 from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, progress, run, say
 from gemgate.ports.accounts import AccountStore
 from gemgate.settings import Settings
@@ -104,7 +104,7 @@ async def _backup(settings: Settings, path: Path, *, images: bool) -> None:
                 f"没有可备份的内容：{place} 不存在；请设置 DATA_DIR 或 DATABASE_URL",
             )
         )
-    async with open_storage(settings, exclusive=False) as storage:
+    async with as_it_is(settings) as storage:
         with _bar() as shown:
             what = say("rows and pictures", "记录和图片") if images else say("rows", "记录")
             task = shown.add_task(what, total=None)

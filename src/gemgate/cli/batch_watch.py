@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, written_whole
+from gemgate.cli.jobs import Patience
 from gemgate.cli.terminal import progress, quoted, say
 from gemgate.cli.words import span
 from gemgate.errors import GatewayError, Unreachable
@@ -30,12 +31,16 @@ PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 @dataclass(slots=True)
 class Haul:
-    """What a batch has brought: files by task id, errors as the gateway tells them. kept: files that were here."""
+    """What a batch has brought: files by task id, errors as the gateway tells them. kept: files that were here.
+
+    stuck: it stands still, and only a person can bring it on.
+    """
 
     status: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     errors: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: int = 0
+    stuck: bool = False
 
     def summary(self) -> dict[str, Any]:
         """For scripts."""
@@ -44,10 +49,13 @@ class Haul:
         return {**counts, "files": files, "errors": list(self.errors.values())}
 
 
-async def follow(gateway: Connection, batch_id: str, folder: Path, *, quiet: bool, to_end: bool = True) -> Haul:
+async def follow(
+    gateway: Connection, batch_id: str, folder: Path, *, quiet: bool, to_end: bool = True, patience: float = 600
+) -> Haul:
     """Until the batch has ended or is paused, and all its pictures are in the folder.
 
-    to_end: False waits for nothing that is not made yet.
+    to_end: False waits for nothing that is not made yet. patience: seconds without anything that goes on without a
+    person.
     """
     haul = Haul()
     columns = (
@@ -63,7 +71,7 @@ async def follow(gateway: Connection, batch_id: str, folder: Path, *, quiet: boo
         waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         fetchers = [asyncio.create_task(_fetcher(gateway, waiting, folder, haul)) for _ in range(FETCHES)]
         try:
-            async with aclosing(_events(gateway, batch_id, shown, bar)) as events:
+            async with aclosing(_events(gateway, batch_id, shown, bar, patience)) as events:
                 async for name, data in events:
                     if name == "result":
                         haul.errors.pop(data["task_id"], None)
@@ -71,7 +79,7 @@ async def follow(gateway: Connection, batch_id: str, folder: Path, *, quiet: boo
                     elif name == "failure":
                         haul.errors[data["task_id"]] = data
                     else:
-                        haul.status = data
+                        haul.status, haul.stuck = data, name == "stuck"
                         shown.update(bar, total=data["total"], completed=data["completed"], more=_more(data))
                         if not to_end:
                             break
@@ -85,16 +93,22 @@ async def follow(gateway: Connection, batch_id: str, folder: Path, *, quiet: boo
 
 
 async def _events(
-    gateway: Connection, batch_id: str, shown: Progress, bar: TaskID
+    gateway: Connection, batch_id: str, shown: Progress, bar: TaskID, patience: float
 ) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
-    """Name and data of each event, each once, until the batch has ended or is paused."""
-    seen, failures = "0", 0
+    """Name and data of each event, each once, until the batch has ended or is paused; the last is the status again, as
+    "stuck", when nothing went on without a person for so long.
+    """
+    seen, failures, waits = "0", 0, Patience(patience)
+    status: dict[str, Any] = {}
     while True:
         try:
             async with aclosing(gateway.lines(f"/v1/batch/{batch_id}/events?after={seen}")) as lines:
                 name, number = "", ""
                 async for line in lines:
                     text = line.decode()
+                    if waits.is_over:  # the gateway says at least that it lives
+                        yield "stuck", status
+                        return
                     if text.startswith("event: "):
                         name = text[7:]
                     elif text.startswith("id: "):
@@ -102,6 +116,9 @@ async def _events(
                     elif text.startswith("data: "):
                         failures, data = 0, orjson.loads(text[6:])
                         yield name, data
+                        if name == "status":
+                            status = data
+                            waits.hears(status)
                         seen, number = number or seen, ""
                         if name == "status" and data["status"] != "processing" and _settled(data):
                             return

@@ -20,8 +20,8 @@ from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_plan import order_planned
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
-from gemgate.cli.images import wished
-from gemgate.cli.jobs import IdArgument, LimitOption, StatusOption
+from gemgate.cli.images import SizeOption, shape_wished
+from gemgate.cli.jobs import IdArgument, LimitOption, PatienceOption, StatusOption
 from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, counted, err, out, say
 from gemgate.cli.words import word
 
@@ -41,10 +41,7 @@ def run_batch(
         str, typer.Argument(metavar="FILE", help="Prompts: lines, .csv with a heading, or .jsonl; - reads stdin.")
     ],
     output: OutputOption = Path("out"),
-    size: Annotated[
-        str | None,
-        typer.Option("--size", help="1k, 2k or 4k on the long side; 2k and 4k choose the model.", show_default=False),
-    ] = None,
+    size: SizeOption = None,
     aspect: Annotated[str | None, typer.Option("--aspect", help="Such as 16:9.", show_default=False)] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Model id.", show_default=False)] = None,
     keep_logo: Annotated[bool, typer.Option("--keep-logo", help="Leave the visible logo on.")] = False,
@@ -60,6 +57,7 @@ def run_batch(
         str, typer.Option(metavar="TIME", help="With --plan: how many by then, such as 07:00.", show_default=False)
     ] = "",
     retry: Annotated[bool, typer.Option("--retry", help="Order again what failed or was cancelled before.")] = False,
+    patience: PatienceOption = 600,
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
@@ -70,7 +68,7 @@ def run_batch(
     The same command again goes on with the same batch and fetches only what is missing in the folder. Another folder
     is another batch.
     """
-    size, _ = wished(size, aspect)  # the shape goes as typed: the order's key is made of it
+    shape_wished(aspect)  # it goes as typed: the order's key is made of it
     wishes = {
         "model": model,
         "size": size,
@@ -90,7 +88,7 @@ def run_batch(
         headers = {"idempotency-key": key_of(body, output)}
         batch_id = (await gateway.ask("POST", "/v1/batch/images", body, headers))["batch_id"]
         await _taken_up(gateway, batch_id, retry=retry)
-        return await _hauled(gateway, batch_id, output, quiet=as_json)
+        return await _hauled(gateway, batch_id, output, patience, quiet=as_json)
 
     _end(through(work, url, key, config, resident=True), output, as_json=as_json)
 
@@ -123,7 +121,7 @@ def fetch(
 @batch.command("list")
 def list_batches(
     limit: LimitOption = 20,
-    status: StatusOption = "",
+    status: StatusOption = None,
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
@@ -177,14 +175,14 @@ async def _taken_up(gateway: Connection, batch_id: str, *, retry: bool) -> None:
         await gateway.ask("POST", f"/v1/batch/{batch_id}/resume", b"")
 
 
-async def _hauled(gateway: Connection, batch_id: str, output: Path, *, quiet: bool) -> Haul:
+async def _hauled(gateway: Connection, batch_id: str, output: Path, patience: float, *, quiet: bool) -> Haul:
     """Follow to the end; whoever leaves before is told what becomes of the rest."""
     if not quiet:
         place = say("this process", "本进程") if gateway.own else gateway.url
         line = say(f"{batch_id} on {place}, into {output}/", f"{batch_id}：由 {place} 执行，写入 {output}/")
         err.print(line, highlight=False, soft_wrap=True)
     try:
-        return await follow(gateway, batch_id, output, quiet=quiet)
+        return await follow(gateway, batch_id, output, quiet=quiet, patience=patience)
     except asyncio.CancelledError:
         if gateway.own:
             line = say(
@@ -204,7 +202,7 @@ async def _hauled(gateway: Connection, batch_id: str, output: Path, *, quiet: bo
 
 
 def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
-    """Say what came of it; 1 when an image is missing in the end."""
+    """Say what came of it; 1 when an image is missing in the end, 3 when it waits for a person."""
     status = haul.status
     if as_json:
         print(json.dumps(haul.summary(), ensure_ascii=False, indent=2))
@@ -216,5 +214,8 @@ def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
         head = f"{status['batch_id']} {word(status['status'])}" + say(": ", "：")
         out.print(f"{head}{written}{there}", highlight=False, soft_wrap=True)
         jobs.errors_shown(status["batch_id"], list(haul.errors.values()))
+    if haul.stuck:
+        again = say("the same command again", "再次运行同一命令")
+        jobs.stands_still(status["batch_id"], status["waiting_for"], again)
     if haul.errors or status["status"] in ("failed", "cancelled"):
         raise typer.Exit(1)

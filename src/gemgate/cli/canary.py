@@ -14,8 +14,7 @@ from rich.text import Text
 
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
-from gemgate.assembly.storage import sqlite_path
-from gemgate.cli.doctor import stored_accounts
+from gemgate.assembly.storage import look
 from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, load_settings, out, run, say
 from gemgate.cli.words import word
 from gemgate.errors import GatewayError, SettingsError
@@ -126,10 +125,7 @@ async def _watched(
 
 async def _session_of(settings: Settings, name: str | None) -> tuple[Cookies, str | None]:
     """An account's cookies in the order the gateway would take them, and its way out; the command ends without any."""
-    place = sqlite_path(settings)
-    stored: dict[str, StoredAccount] = {}
-    if place is None or place.exists():
-        stored = {kept.name: kept for kept in await stored_accounts(settings)}
+    stored = {kept.name: kept for kept in (await look(settings)).accounts or ()}
     setups = {kept.name: kept.setup for kept in stored.values()} | {setup.name: setup for setup in seeds_of(settings)}
     build = account_builder(settings, clock=SystemClock(), random=system_random, observer=Observers([]))
     for setup in setups.values():

@@ -20,7 +20,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, progress, reason, say
-from gemgate.errors import ClientError
+from gemgate.errors import NO_TEXT, ClientError, LocalText
 from gemgate.imaging import (
     PROFILES,
     Cleaned,
@@ -117,7 +117,7 @@ def calibrate(
     except OSError as error:
         fail(reason(error), of=error.filename)
     except UnsupportedImage as error:
-        fail(str(error))
+        fail(error.text.for_(language()))
     if output is not None:
         _write(output, profiles_to_json([found.profile]).encode())
     if as_json:
@@ -229,7 +229,7 @@ def _row(path: Path, cleaned: Cleaned, stamped: Tagged | None, output: str) -> R
         output=output,
         provenance=stamped.provenance if stamped else "",
         c2pa=stamped.c2pa if stamped else "",
-        note="; ".join(note for note in (cleaned.note, stamped.note if stamped else "") if note),
+        note=LocalText.joined(cleaned.note, stamped.note if stamped else NO_TEXT).for_(language()),
     )
 
 
@@ -280,7 +280,7 @@ def _tell_rows(rows: Sequence[Row], skipped: Sequence[Path]) -> None:
             continue
         colour = SAID[row.logo][0]
         head = f" -> {row.output}" if row.output else ""
-        tail = "; ".join(filter(None, (row.profile, row.note)))
+        tail = say("; ", "；").join(filter(None, (row.profile, row.note)))
         line = marked(
             f"[{colour}]{{}}[/{colour}] {{}}{{}}{{}}",
             say(row.logo, SAID[row.logo][2]),

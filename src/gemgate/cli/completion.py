@@ -10,7 +10,7 @@ import os
 import shlex
 import shutil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 from typer._completion_shared import _get_shell_name, get_completion_script
@@ -19,18 +19,15 @@ from gemgate.cli.terminal import fail, out, reason, say
 from gemgate.stores.drafts import drafted
 
 Shell = Literal["bash", "zsh", "fish", "powershell", "pwsh"]
-SHELLS: tuple[Shell, ...] = ("bash", "zsh", "fish", "powershell", "pwsh")
+SHELLS: tuple[Shell, ...] = get_args(Shell)
 NAME = "gemgate"
 VARIABLE = "_GEMGATE_COMPLETE"
 """What the library looks at when a program of our name is asked to complete."""
 OF_POWERSHELL = "gemgate completion show powershell | Out-String | Invoke-Expression"
 
 ShellArgument = Annotated[
-    str | None,
-    typer.Argument(
-        help="bash, zsh, fish, powershell or pwsh; without it the one that runs this.",
-        autocompletion=lambda: list(SHELLS),
-    ),
+    Shell | None,
+    typer.Argument(help="Without it the one that runs this.", show_default=False),
 ]
 
 app = typer.Typer(
@@ -115,19 +112,8 @@ def running_shell() -> Shell | None:
     return next((one for one in SHELLS if one == Path(name).stem.lower()), None)
 
 
-def _meant(shell: str | None) -> Shell:
-    if shell is None:
-        found = running_shell()
-        if found is None:
-            fail(say(f"say which shell: {', '.join(SHELLS)}", f"请指定 shell：{'、'.join(SHELLS)}"), 2)
-        return found
-    known = next((one for one in SHELLS if one == shell), None)
-    if known is None:
-        fail(
-            say(
-                f"there is no completion for {shell}; there is for {', '.join(SHELLS)}",
-                f"不支持 {shell}，可用：{'、'.join(SHELLS)}",
-            ),
-            2,
-        )
-    return known
+def _meant(shell: Shell | None) -> Shell:
+    found = shell or running_shell()
+    if found is None:
+        fail(say(f"say which shell: {', '.join(SHELLS)}", f"请指定 shell：{'、'.join(SHELLS)}"), 2)
+    return found

@@ -28,7 +28,7 @@ from gemgate.cli.account_backend import running
 from gemgate.cli.address import address_of, unreachable
 from gemgate.cli.serve import listening
 from gemgate.cli.terminal import err, language, load_settings, run, say
-from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
+from gemgate.errors import BadRequest, ClientError, GatewayError, NoAccount, NotFound, Unreachable
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
@@ -239,7 +239,8 @@ def _said(status: int, body: bytes, address: str) -> GatewayError:
     hint = hint_zh = ""
     if status == 401:
         hint, hint_zh = ". Give the key of that gateway with --key", "。请用 --key 提供该网关的密钥"
-    kind: type[GatewayError] = NotFound if status == 404 else ClientError if status < 500 else Unreachable
+    kinds: Mapping[int, type[GatewayError]] = {400: BadRequest, 404: NotFound}
+    kind = kinds.get(status, ClientError if status < 500 else Unreachable)
     return kind(f"{detail}{hint}", f"{detail}{hint_zh}")
 
 

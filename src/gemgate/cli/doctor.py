@@ -20,7 +20,7 @@ from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.defaults import in_force
 from gemgate.assembly.live_settings import LiveSettings
-from gemgate.assembly.storage import database_url, open_bucket, open_storage, sqlite_path
+from gemgate.assembly.storage import Look, database_url, look, open_bucket, sqlite_path
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, language, load_settings, marked, out, run, say
 from gemgate.errors import GatewayError, LocalText, SignedOut, StorageDown, Unreachable
 from gemgate.policy.cookie_order import cookie_order
@@ -34,8 +34,10 @@ from gemgate.settings.loading import origin_of
 from gemgate.settings.outdated import outdated
 from gemgate.settings.sections import about, in_sections
 from gemgate.stores.blobs import ObjectBlobStore
+from gemgate.stores.sql import migrate
 from gemgate.stores.sql.database import unopened
 from gemgate.stores.sql.live_settings import SqlSettingStore
+from gemgate.stores.sql.schema import setting_change
 from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.version import __version__
 
@@ -119,9 +121,12 @@ async def _changed(settings: Settings) -> tuple[Settings, Collection[str]]:
     file = sqlite_path(settings)
     if file is not None and not file.is_file():
         return settings, ()
-    database = unopened(database_url(settings))
+    database = unopened(database_url(settings), only_look=True)
     live = LiveSettings(settings, SqlSettingStore(database), SystemClock(), Observers([]))
     try:
+        async with database.reading() as connection:
+            if not await connection.run_sync(migrate.holds, setting_change):  # an older gemgate's
+                return settings, ()
         return await live.load(), live.changed
     except StorageDown as error:
         why = marked(
@@ -247,16 +252,20 @@ def _listening(settings: Settings) -> Finding:
 
 async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
     """Every account: which cookies count and why, and whether they sign in."""
-    place = sqlite_path(settings)
-    stored: dict[str, StoredAccount] = {}
-    if place is None or place.exists():
-        try:
-            stored = {kept.name: kept for kept in await stored_accounts(settings)}
-        except GatewayError as error:
-            unknown = say("what it holds of the accounts is not known here", "其中保存的账号无法得知")
-            yield Finding("database", "fail", error.text(language()), unknown)
+    seen = Look()
+    unknown = say("what it holds of the accounts is not known here", "其中保存的账号无法得知")
+    try:
+        seen = await look(settings)
+    except GatewayError as error:
+        yield Finding("database", "fail", error.text(language()), unknown)
+    if seen.older:
+        yield Finding("database", "warn", *_older(settings, seen))
+    stored = {kept.name: kept for kept in seen.accounts or ()}
     named = {setup.name: setup for setup in seeds_of(settings)}
     setups = {name: kept.setup for name, kept in stored.items() if kept.setup.origin == "admin"} | named
+    if not setups and seen.accounts is None:
+        yield Finding("cookies", "warn", unknown)
+        return
     if not setups:
         none = say("no account is set up and no cookies are set", "没有账号，也没有设置 Cookie")
         yield Finding("cookies", "fail", none, _HOW.for_(language()))
@@ -282,6 +291,26 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
             await account.upstream.close()
 
 
+def _older(settings: Settings, seen: Look) -> tuple[str, str]:
+    """That the schema is of an older gemgate, and what brings it up."""
+    now = migrate.newest()
+    found = say(
+        f"its schema, {seen.older}, is of an older gemgate; this one has {now}. Nothing was changed",
+        f"其架构 {seen.older} 属于较旧的 gemgate，当前版本为 {now}；未作任何更改",
+    )
+    if seen.accounts is None:
+        found += say("; its accounts can be looked at afterwards", "；升级后才能查看其中的账号")
+    if sqlite_path(settings) is None:
+        return found, say(
+            "make a backup with pg_dump; the next start of the gateway brings it up",
+            "请先用 pg_dump 备份；网关下次启动时自动升级",
+        )
+    return found, say(
+        f"the next start of the gateway copies it (gemgate.sqlite3.schema-{seen.older}…, beside it) and brings it up",
+        f"网关下次启动时会先复制（旁边的 gemgate.sqlite3.schema-{seen.older}…），再自动升级",
+    )
+
+
 def _seat(setup: AccountSetup) -> str:
     place = f"gemini.google.com/u/{setup.number}"
     speaks, speaks_zh = (
@@ -291,12 +320,6 @@ def _seat(setup: AccountSetup) -> str:
         f"number {setup.number} of its cookies ({place}){speaks}",
         f"Cookie 中的第 {setup.number} 号账号（{place}）{speaks_zh}",
     )
-
-
-async def stored_accounts(settings: Settings) -> tuple[StoredAccount, ...]:
-    """The accounts as the database has them."""
-    async with open_storage(settings, exclusive=False) as storage:
-        return await storage.accounts.all()
 
 
 async def _account(

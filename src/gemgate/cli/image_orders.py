@@ -72,6 +72,8 @@ async def _waited(
                 shown.update(bar, completed=job["completed"] + job["failed"])
 
             job = await jobs.followed(gateway, task_id, changed)
+        if job["status"] not in jobs.OVER:
+            jobs.stands_still(task_id, job["waiting_for"], f"gemgate jobs fetch {task_id} -o {folder}")
         return job, await jobs.fetched(gateway, task_id, folder)
     except asyncio.CancelledError:
         err.print(_how_to_fetch(task_id, folder), highlight=False, soft_wrap=True)

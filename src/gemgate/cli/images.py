@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -39,12 +39,13 @@ from gemgate.imaging import measure
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 
-SIZES = {"1k": 1024, "2k": 2048, "4k": 4096}
+Long = Literal["1k", "2k", "4k"]
+SIZES: Mapping[Long, int] = {"1k": 1024, "2k": 2048, "4k": 4096}
 
 CountOption = Annotated[int, typer.Option("-n", "--count", min=1, max=10, help="How many pictures.")]
 SizeOption = Annotated[
-    str | None,
-    typer.Option("--size", help="1k, 2k or 4k on the long side; 2k and 4k choose the model.", show_default=False),
+    Long | None,
+    typer.Option("--size", help="The long side; 2k and 4k choose the model.", case_sensitive=False),
 ]
 AspectOption = Annotated[str | None, typer.Option("--aspect", help="Such as 16:9 or 1:1.", show_default=False)]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="Model id.", show_default=False)]
@@ -128,7 +129,7 @@ def _request(
     prompt: str,
     images: Sequence[Path],
     count: int,
-    size: str | None,
+    size: Long | None,
     aspect: str | None,
     model: str | None,
     *,
@@ -137,9 +138,8 @@ def _request(
 ) -> ImageRequest:
     if not prompt.strip():
         fail(say("the prompt is empty", "提示词为空"), 2)
-    size, aspect = wished(size, aspect)
     options = ImageOptions(
-        aspect=aspect,
+        aspect=shape_wished(aspect),
         long_side=SIZES[size] if size else None,
         size_policy="require" if require_size else "best_effort",
         remove_logo=False if keep_logo else None,
@@ -148,13 +148,10 @@ def _request(
     return ImageRequest(prompt, model_for(model, options), count, references, options)
 
 
-def wished(size: str | None, aspect: str | None) -> tuple[str | None, str | None]:
-    """The size and the shape as they are called here; leaves with 2 for what is none, before anything is spent."""
-    size = size.lower() if size else None
-    if size is not None and size not in SIZES:
-        fail(say(f"--size is one of {', '.join(SIZES)}", f"--size 可选 {'、'.join(SIZES)}"), 2)
+def shape_wished(aspect: str | None) -> str | None:
+    """The shape as it is called here; leaves with 2 for what is none, before anything is spent."""
     try:
-        return size, shape(aspect, "--aspect") if aspect else None
+        return shape(aspect, "--aspect") if aspect else None
     except BadRequest as error:
         fail(error.text(language()), 2)
 
@@ -221,8 +218,8 @@ def _written(folder: Path, image: GeneratedImage) -> Path:
 
 def _row(path: Path | None, result: GeneratedImage | GatewayError) -> dict[str, object]:
     if isinstance(result, GatewayError):
-        return {"file": None, "error": {"kind": result.kind, "message": result.en}}
-    return {"file": str(path), **image_facts(result)}
+        return {"file": None, "error": {"kind": result.kind, "message": result.text(language())}}
+    return {"file": str(path), **image_facts(result, language())}
 
 
 def _show(results: Sequence[Result]) -> None:
@@ -240,6 +237,6 @@ def _show(results: Sequence[Result]) -> None:
             f"{result.nbytes / 1000:.0f} kB",
             word(result.source),
             say(f"logo {result.logo}", f"标志：{word(result.logo)}"),
-            result.note,
+            result.note.for_(language()),
         )
         out.print(f"  {say(', ', '，').join(filter(None, facts))}", style="dim", highlight=False, soft_wrap=True)

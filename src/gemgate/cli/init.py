@@ -12,13 +12,12 @@ from rich.prompt import Confirm, IntPrompt, Prompt
 
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import seeds_of
-from gemgate.assembly.storage import sqlite_path
+from gemgate.assembly.storage import look
 from gemgate.chat import ChatRequest, Message, Text
 from gemgate.cli import completion, settings_file
 from gemgate.cli.account_backend import opened
 from gemgate.cli.account_choice import read_cookies
 from gemgate.cli.chat import signed_in, streamed
-from gemgate.cli.doctor import stored_accounts
 from gemgate.cli.settings_file import Answers
 from gemgate.cli.simulated import simulated
 from gemgate.cli.terminal import err, fail, language, load_settings, marked, out, reason, run, say
@@ -147,8 +146,8 @@ async def _first_answer(settings: Settings) -> None:
 async def _has_account(settings: Settings) -> bool:
     if seeds_of(settings):
         return True
-    place = sqlite_path(settings)
-    return (place is None or place.exists()) and bool(await stored_accounts(settings))
+    seen = await look(settings)
+    return seen.accounts is None or bool(seen.accounts)  # an older gemgate's database is one that was used
 
 
 async def _ask(settings: Settings) -> None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlencode
 
 import typer
 from rich.table import Table
 
+from gemgate.batches import BatchKind, JobStatus
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
-from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, counted, err, marked, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, counted, err, fail, marked, out, say
 from gemgate.cli.words import span, word
 from gemgate.errors import Unreachable
 
@@ -31,15 +33,20 @@ jobs = typer.Typer(
 
 IdArgument = Annotated[str, typer.Argument(metavar="JOB", help="Such as batch_60bfcf0a; see `gemgate jobs list`.")]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="The newest so many.")]
-StatusOption = Annotated[
-    str,
-    typer.Option("--status", help="Only queued, processing, completed, failed, cancelled, ...", show_default=False),
-]
+StatusOption = Annotated[JobStatus | None, typer.Option("--status", help="Only those that stand so.")]
 OVER = ("completed", "failed", "cancelled", "expired")
 WAIT = 20
 """Seconds of one long poll."""
 PATIENCE = 60
 """Seconds that a gateway which does not answer is waited for."""
+PatienceOption = Annotated[
+    int,
+    typer.Option(
+        "--patience", min=0, help="Seconds to wait for a person where nothing goes on without one; then it ends with 3."
+    ),
+]
+NEEDS_PERSON = 3
+"""The exit code of a command that would wait for a person."""
 ERRORS = 10
 """Failures that are shown."""
 
@@ -47,11 +54,8 @@ ERRORS = 10
 @jobs.command("list")
 def list_jobs(
     limit: LimitOption = 20,
-    kind: Annotated[
-        str,
-        typer.Option("--kind", help="Only images, response, video, music, research, ...", show_default=False),
-    ] = "",
-    status: StatusOption = "",
+    kind: Annotated[BatchKind | None, typer.Option("--kind", help="Only of this kind.")] = None,
+    status: StatusOption = None,
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
@@ -61,9 +65,11 @@ def list_jobs(
     listed(found(limit, kind, status, url, key, config), say("No jobs yet", "还没有任务"), as_json=as_json)
 
 
-def found(limit: int, kind: str, status: str, url: str, key: str, config: Path | None) -> dict[str, Any]:
+def found(
+    limit: int, kind: BatchKind | None, status: JobStatus | None, url: str, key: str, config: Path | None
+) -> dict[str, Any]:
     """The newest jobs, of one kind and status where these are named."""
-    query = urlencode({"limit": limit, "kind": kind, "status": status})
+    query = urlencode({"limit": limit, "kind": kind or "", "status": status or ""})
     answer: dict[str, Any] = through(lambda gateway: gateway.ask("GET", f"/api/jobs?{query}"), url, key, config)
     return answer
 
@@ -115,19 +121,52 @@ def watch(
     job_id: IdArgument,
     url: UrlOption = "",
     key: KeyOption = "",
+    patience: PatienceOption = 600,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Follow a job to its end; 1 when anything of it failed or was given up. With --json one line for each change."""
 
     async def work(gateway: Connection) -> dict[str, Any]:
-        return await followed(gateway, job_id, lambda job: _line(job, as_json=as_json))
+        return await followed(gateway, job_id, lambda job: _line(job, as_json=as_json), patience)
 
     job = through(work, url, key, config, resident=True)
+    if job["status"] not in OVER:
+        stands_still(job_id, job["waiting_for"], f"gemgate jobs watch {job_id}")
     if not as_json:
         _why(job)
     if is_short(job):
         raise typer.Exit(1)
+
+
+class Patience:
+    """How long nothing could go on without a person, as the states that come in say."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+
+    def hears(self, state: Mapping[str, Any]) -> None:
+        """A job or a batch as it stands now."""
+        if not state.get("needs_person"):
+            self._since = None
+        elif self._since is None:
+            self._since = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        return self._since is not None and time.monotonic() - self._since >= self._seconds
+
+
+def stands_still(job_id: str, reason: str, again: str) -> NoReturn:
+    """Leave what only a person can bring on. again: the command that goes on with it."""
+    fail(
+        say(
+            f"{job_id} waits for a person, and nothing is lost. {reason}. Then: {again}",
+            f"{job_id} 需要人工处理，内容均已保留。{reason}。处理后执行：{again}",
+        ),
+        NEEDS_PERSON,
+    )
 
 
 STEERING = {
@@ -188,11 +227,19 @@ def is_short(job: dict[str, Any]) -> bool:
     return bool(job["status"] != "completed" or job["failed"])
 
 
-async def followed(gateway: Connection, job_id: str, changed: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """The job as it ended; a gateway that goes away for a moment is waited for."""
+async def followed(
+    gateway: Connection, job_id: str, changed: Callable[[dict[str, Any]], None], patience: float = 600
+) -> dict[str, Any]:
+    """The job as it ended, or as it stands when nothing goes on without a person, for so many seconds. A gateway that
+    goes away for a moment is waited for.
+    """
+    waits = Patience(patience)
     job: dict[str, Any] = await gateway.ask("GET", path_of(job_id))
     changed(job)
     while job["status"] not in OVER:
+        waits.hears(job)
+        if waits.is_over:
+            break
         job, before = await _patient(lambda: gateway.ask("GET", f"{path_of(job_id)}?wait={WAIT}")), job
         if job != before:
             changed(job)

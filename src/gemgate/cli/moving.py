@@ -30,8 +30,8 @@ Outcomes = dict[str, str]
 def import_from(
     path: Annotated[Path, typer.Argument(help="config.yaml, config.json, .env or accounts.json; - = standard input.")],
     form: Annotated[
-        str, typer.Option("--from", help=f"Whose it is, where it is not seen: {', '.join(gateways.NAMES)}.")
-    ] = "",
+        gateways.Name | None, typer.Option("--from", help="Whose it is, where it is not seen.", show_default=False)
+    ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without, nothing is changed.")] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
@@ -66,7 +66,7 @@ def import_from(
         raise typer.Exit(1)
 
 
-def _read(path: Path, form: str) -> Taken:
+def _read(path: Path, form: gateways.Name | None) -> Taken:
     """What the file has, with the cookies of the files that it names."""
     try:
         taken = gateways.read(_text(path), form)

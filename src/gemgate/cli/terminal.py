@@ -23,7 +23,7 @@ from rich.text import Text
 
 from gemgate import telemetry
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
-from gemgate.errors import GatewayError, SettingsError, system_words
+from gemgate.errors import BadRequest, GatewayError, SettingsError, system_words
 from gemgate.machine import set_large_blocks_apart
 from gemgate.settings.loading import Loaded, load
 from gemgate.upstreams.web.logs import bridge
@@ -200,12 +200,14 @@ def load_settings(
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; what goes wrong is printed as one line, Ctrl-C ends quietly with 130."""
+    """Run to the end; what goes wrong is printed as one line, Ctrl-C ends quietly with 130. What was typed wrongly ends
+    with 2, whoever has found it: a gateway answers 400.
+    """
     set_large_blocks_apart()
     try:
         with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
             return runner.run(work)
-    except SettingsError as error:
+    except (SettingsError, BadRequest) as error:
         fail(error.text(language()), 2)
     except GatewayError as error:
         fail(error.text(language()))

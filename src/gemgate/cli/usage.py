@@ -12,13 +12,24 @@ from rich.table import Table
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, out, say
 from gemgate.cli.words import word
-from gemgate.ports.usage import AMOUNTS
+from gemgate.ports.usage import AMOUNTS, DIMENSIONS
+
+
+def _known(by: str) -> str:
+    for one in by.split(","):
+        if one.strip() not in DIMENSIONS:
+            known = ", ".join(DIMENSIONS)
+            raise typer.BadParameter(say(f"{one!r} is not one of {known}.", f"{one!r} 不可用，可选 {known}。"))
+    return by
 
 
 def usage(
     by: Annotated[
         str,
-        typer.Option(help="Comma separated: day, hour, key, account, model, served, dialect, kind, outcome."),
+        typer.Option(
+            help="Comma separated: day, hour, key, account, model, served, dialect, kind, outcome.",
+            callback=_known,
+        ),
     ] = "day",
     since: Annotated[
         str, typer.Option("--from", help="First day, such as 2026-11-01. (default: 30 days)", show_default=False)

@@ -171,14 +171,14 @@ def _size(text: str, where: str) -> dict[str, Any]:
     )
 
 
-def shape(text: str, where: str) -> str | None:
-    """A shape as it is typed, "16:9"; None for no wish. BadRequest with the name of the field for what is none."""
-    wish = _text(text)
-    return _shape(wish, where) if wish else None
-
-
 def _can_be(across: int, down: int) -> bool:
     return 0 < max(across, down) <= LONGEST * min(across, down)
+
+
+def shape(text: str, where: str) -> str | None:
+    """The shape as "16:9" of what somebody typed, None for no wish; BadRequest for none. where: its name there."""
+    wish = _text(text)
+    return _shape(wish, where) if wish else None
 
 
 def _shape(text: str, where: str) -> str:

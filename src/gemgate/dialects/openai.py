@@ -142,4 +142,4 @@ def image_entry(image: GeneratedImage, meta: ResponseMeta, *, as_url: bool) -> d
         entry = {"b64_json": Base64(image.data)}
     if image.prompt:
         entry["revised_prompt"] = image.prompt
-    return {**entry, **image_facts(image)}
+    return {**entry, **image_facts(image, meta.language)}

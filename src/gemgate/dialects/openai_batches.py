@@ -12,7 +12,7 @@ from pydantic import Field
 from gemgate.chat import Usage
 from gemgate.dialects.openai import envelope, error_code
 from gemgate.dialects.wire import Body, Wishes, dumps, parse_json, read
-from gemgate.errors import BadRequest, GatewayError
+from gemgate.errors import BadRequest, GatewayError, LocalText
 
 if TYPE_CHECKING:
     from gemgate.dialects.shapes import openai as shapes
@@ -77,9 +77,22 @@ class LineError:
     """Why a line cannot be run; `line` None when the whole file cannot."""
 
     code: str
-    message: str
+    message: LocalText
     line: int | None = None
     param: str | None = None
+
+    def stored(self) -> dict[str, Any]:
+        return {**self.told("en"), "message_zh": self.message.zh}
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> LineError:
+        """What was stored; before there was Chinese, in English alone."""
+        message = LocalText(stored["message"], stored.get("message_zh") or stored["message"])
+        return cls(stored["code"], message, stored["line"], stored["param"])
+
+    def told(self, language: str) -> shapes.BatchLineError:
+        message = self.message.for_(language)
+        return {"code": self.code, "message": message, "line": self.line, "param": self.param}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +163,7 @@ class LineReader:
         lines = list(self._read(b"".join(self._rest)))
         self._rest = []
         if not self.count and not self.errors:
-            self.errors.append(LineError("empty_file", "The file holds no calls"))
+            self.errors.append(LineError("empty_file", LocalText("The file holds no calls", "文件中没有调用")))
         return lines
 
     def _read(self, data: bytes) -> Iterator[BatchLine]:
@@ -160,7 +173,8 @@ class LineReader:
             if self._over or not raw:
                 continue
             if self.count + len(self.errors) >= MAX_LINES:
-                self.errors.append(LineError("too_many_tasks", f"The file has more than {MAX_LINES} lines"))
+                many = LocalText(f"The file has more than {MAX_LINES} lines", f"文件超过 {MAX_LINES} 行")
+                self.errors.append(LineError("too_many_tasks", many))
             elif (line := self._judged(raw)) is not None:
                 self.count += 1
                 yield line
@@ -172,11 +186,15 @@ class LineReader:
         try:
             line = _line(raw, self._number, self._endpoint)
         except BadRequest as error:
-            self.errors.append(LineError(error.code or "invalid_json_line", error.en, self._number, error.param))
+            why = LocalText(error.en, error.zh)
+            self.errors.append(LineError(error.code or "invalid_json_line", why, self._number, error.param))
             return None
         digest = hashlib.blake2b(line.custom_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if digest in self._seen:
-            message = f"custom_id {line.custom_id!r} stands in an earlier line too"
+            name = repr(line.custom_id)
+            message = LocalText(
+                f"custom_id {name} stands in an earlier line too", f"custom_id {name} 在之前的行中已出现"
+            )
             self.errors.append(LineError("duplicate_custom_id", message, self._number, "custom_id"))
             return None
         self._seen.add(digest)
@@ -210,11 +228,9 @@ def write_failure(line_id: str, custom_id: str, error: GatewayError, language: s
     return dumps({"id": line_id, "custom_id": custom_id, "response": None, "error": problem}) + b"\n"
 
 
-def batch_object(batch: BatchRecord) -> shapes.OpenAIBatch:
+def batch_object(batch: BatchRecord, language: str = "en") -> shapes.OpenAIBatch:
     """One batch."""
-    errors: list[shapes.BatchLineError] = [
-        {"code": e.code, "message": e.message, "line": e.line, "param": e.param} for e in batch.errors
-    ]
+    errors = [error.told(language) for error in batch.errors]
     at = {status: int(moment) for status, moment in batch.times.items()}
     return {
         "id": batch.id,
@@ -252,7 +268,9 @@ def _usage(usage: Usage) -> shapes.OpenAIBatchUsage:
     }
 
 
-def batch_listing(batches: Sequence[BatchRecord], *, after: str | None = None, limit: int = 20) -> shapes.OpenAIBatches:
+def batch_listing(
+    batches: Sequence[BatchRecord], *, after: str | None = None, limit: int = 20, language: str = "en"
+) -> shapes.OpenAIBatches:
     """One page of all `batches`, newest first; BadRequest for an unknown cursor."""
     if not 1 <= limit <= 100:
         raise BadRequest("limit must be from 1 to 100", "limit 必须在 1 到 100 之间", param="limit")
@@ -265,7 +283,7 @@ def batch_listing(batches: Sequence[BatchRecord], *, after: str | None = None, l
     page = rows[:limit]
     return {
         "object": "list",
-        "data": [batch_object(batch) for batch in page],
+        "data": [batch_object(batch, language) for batch in page],
         "first_id": page[0].id if page else None,
         "last_id": page[-1].id if page else None,
         "has_more": len(rows) > len(page),

@@ -120,7 +120,7 @@ def write_images(
     answer: dict[str, Any] = {
         "images": [image_url_or_data(image, meta, as_url=call.as_url) for image in images],
         "model": model,
-        "details": [image_facts(image) for image in images],
+        "details": [image_facts(image, meta.language) for image in images],
     }
     if failures:
         answer["errors"] = [{"error": error.text(language), "code": error.code or error.kind} for error in failures]

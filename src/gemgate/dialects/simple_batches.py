@@ -104,6 +104,7 @@ class BatchView:
     errors: tuple[TaskError, ...] = ()
     forecast: Mapping[str, Any] = field(default_factory=dict)
     waiting_for: str = ""
+    needs_person: bool = False
     cancelled: int = 0
     next_offset: int | None = None
 
@@ -220,6 +221,8 @@ def write_status(batch: BatchView, meta: ResponseMeta) -> dict[str, Any]:
     answer |= batch.forecast
     if batch.waiting_for:
         answer["waiting_for"] = batch.waiting_for
+    if batch.needs_person:
+        answer["needs_person"] = True
     return answer
 
 
@@ -231,7 +234,7 @@ def write_result(done: TaskResult, meta: ResponseMeta, *, as_base64: bool) -> di
     else:
         result["url"] = image_link(done.image, meta)
     prompt = {"prompt": done.image.prompt} if done.image.prompt else {}
-    return {**result, "details": image_facts(done.image) | prompt}
+    return {**result, "details": image_facts(done.image, meta.language) | prompt}
 
 
 def write_failure(failed: TaskError) -> shapes.TaskFailure:
@@ -268,12 +271,12 @@ def write_event(name: Literal["status", "result", "failure"], data: Mapping[str,
 
 
 def write_manifest_entry(
-    task_id: str, prompt: str, status: str, file: str, outcome: TaskResult | TaskError | None
+    task_id: str, prompt: str, status: str, file: str, outcome: TaskResult | TaskError | None, language: str
 ) -> dict[str, Any]:
     """One task of manifest.json; `file`: its name in the ZIP, "" when it is not there."""
     entry: dict[str, Any] = {"task_id": task_id, "prompt": prompt, "status": status}
     if isinstance(outcome, TaskResult):
-        entry |= {"file": file, **image_facts(outcome.image)}
+        entry |= {"file": file, **image_facts(outcome.image, language)}
     elif isinstance(outcome, TaskError):
         entry |= write_failure(outcome)
     return entry

@@ -82,11 +82,14 @@ def status_of(error: GatewayError) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ResponseMeta:
-    """What a writer must not make up: ids and time. `base_url` makes links absolute, without a slash at the end."""
+    """What a writer must not make up: ids and time. `base_url` makes links absolute, without a slash at the end.
+    `language`: of whoever asked, for what is told in words.
+    """
 
     id: str
     created: int
     base_url: str = ""
+    language: str = "en"
 
 
 def _failing_fast(schema: CoreSchema) -> CoreSchema:
@@ -451,7 +454,7 @@ def served_by(ended: Iterable[Ended]) -> str:
     return ", ".join(dict.fromkeys(one.served or UNKNOWN for one in ended))
 
 
-def image_facts(image: GeneratedImage) -> shapes.PictureFacts:
+def image_facts(image: GeneratedImage, language: str) -> shapes.PictureFacts:
     """The measured facts of a delivered image (docs/client-contracts.md 8), as they stand beside it in every dialect
     of ours.
     """
@@ -470,8 +473,8 @@ def image_facts(image: GeneratedImage) -> shapes.PictureFacts:
     }
     if image.painter:
         facts["painter"] = image.painter
-    if image.note:
-        facts["note"] = image.note
+    if image.note.en:
+        facts["note"] = image.note.for_(language)
     return facts
 
 

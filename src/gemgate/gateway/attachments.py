@@ -134,7 +134,7 @@ class Attachments:
                 ) from None
             return declared
         except UnsupportedImage as why:
-            raise BadRequest(str(why), param="image", code="invalid_image") from None
+            raise BadRequest(why.text.en, why.text.zh, param="image", code="invalid_image") from None
         if is_truncated(found.data):
             raise BadRequest(
                 "The picture is cut off: its file has no end; send it whole",

@@ -21,7 +21,7 @@ from gemgate import imaging
 from gemgate.caller import Caller
 from gemgate.catalog import CARDS
 from gemgate.dialects.image_options import model_for
-from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
+from gemgate.errors import NO_TEXT, ClientError, GatewayError, LocalText, StorageDown, Unprocessable
 from gemgate.gateway.beside_images import before_key
 from gemgate.images import GeneratedImage, ImageOptions, Logo, handle_of
 from gemgate.imaging import ARITHMETIC, MAX_PIXELS, PIXEL_COST, PROFILES, Header, Profile, file_name, measure
@@ -36,7 +36,14 @@ CPU_SECONDS = 30.0
 LINK_SECONDS = 7 * 24 * 3600
 FETCH_PATIENCE = 3.0
 """Seconds that a finished image waits for its entry in the gallery."""
-NO_MEMORY = "memory is short: delivered as it came"
+NO_MEMORY = LocalText("memory is short: delivered as it came", "内存不足，按原样返回")
+SLOW = LocalText("cleaning took too long", "处理耗时过长")
+SPOOLED = LocalText(
+    "the picture store is away: the picture waits on the gateway and is moved later",
+    "图片存储不可用：图片暂存在网关上，稍后移入",
+)
+UNLISTED = LocalText("not in the gallery", "未列入图库")
+RESTARTED = LocalText("stored before a restart, measured after it", "重启前存储，重启后重新测量")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each of its threads reserves as much again, and we need none
 KEEP_TYPES = ("png", "jpg", "webp", "gif")
 
@@ -67,7 +74,7 @@ class _Processed:
     sha256: str
     logo: Logo
     resampled: bool
-    notes: tuple[str, ...]
+    note: LocalText
     before: bytes = b""
 
 
@@ -121,10 +128,8 @@ class ImagePipeline:
             raise
         fetched_at = self._clock.monotonic()
         worked = await (self._measured(fetched.data) if ref.found else self._process(fetched, order))
-        if note := _too_small(worked.header, order):
-            worked = replace(worked, notes=(*worked.notes, note))
-        if note := _unlike_announced(fetched, ref, self._max_pixels):
-            worked = replace(worked, notes=(*worked.notes, note))
+        small, unlike = _too_small(worked.header, order), _unlike_announced(fetched, ref, self._max_pixels)
+        worked = replace(worked, note=LocalText.joined(worked.note, small, unlike))
         worked_at = self._clock.monotonic()
         wanted = order.options.long_side
         delivered = max(worked.header.width, worked.header.height)
@@ -170,7 +175,7 @@ class ImagePipeline:
             async with asyncio.timeout(CPU_SECONDS):
                 return await loop.run_in_executor(self._threads, self._processed, fetched, order.options, remove)
         except TimeoutError:
-            return await asyncio.to_thread(self._unprocessed, fetched.data, "cleaning took too long")
+            return await asyncio.to_thread(self._unprocessed, fetched.data, SLOW)
         except MemoryError:
             return await asyncio.to_thread(self._unprocessed, fetched.data, NO_MEMORY)
 
@@ -178,43 +183,39 @@ class ImagePipeline:
         """An image of the web as it came: nothing is taken off it, and it says nothing of a generator."""
         header = measure(data, max_pixels=self._max_pixels)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
-        return _Processed(data, header, digest, "kept", False, ())
+        return _Processed(data, header, digest, "kept", False, NO_TEXT)
 
-    def _unprocessed(self, data: bytes, note: str) -> _Processed:
+    def _unprocessed(self, data: bytes, note: LocalText) -> _Processed:
         """The pixels that Google sent; only provenance is added, which decodes nothing."""
         stamped = imaging.tag_provenance(data, changed=False)
-        notes = tuple(part for part in (note, stamped.note) if part)
         digest = hashlib.sha256(stamped.data).hexdigest()
-        return _Processed(stamped.data, measure(data, max_pixels=self._max_pixels), digest, "kept", False, notes)
+        header = measure(data, max_pixels=self._max_pixels)
+        return _Processed(stamped.data, header, digest, "kept", False, LocalText.joined(note, stamped.note))
 
     def _processed(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Processed:
-        notes: list[str] = []
         header = measure(fetched.data, max_pixels=self._max_pixels)
         pixels = header.width * header.height + (options.long_side or 0 if options.resample else 0) ** 2
         if not self._fits(pixels * PIXEL_COST, ARITHMETIC):
             raise MemoryError
         cleaned = imaging.clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=self._max_pixels)
         self._watch_logo(cleaned, fetched.data)
-        if cleaned.note:
-            notes.append(cleaned.note)
         data = cleaned.data
         header = measure(data, max_pixels=self._max_pixels)
         wanted = options.long_side
-        resampled = False
+        resampled, sized = False, NO_TEXT
         if wanted and options.resample and max(header.width, header.height) != wanted:
             try:
                 data = imaging.resample(data, wanted)
             except ClientError as why:
-                notes.append(f"not resampled: {why}")
+                sized = LocalText(f"not resampled: {why.en}", f"未重采样：{why.zh}")
             else:
-                notes.append(f"resampled from {header.width}x{header.height}")
+                sized = _resampled(header)
                 header, resampled = measure(data, max_pixels=self._max_pixels), True
         stamped = imaging.tag_provenance(data, changed=data is not fetched.data)
-        if stamped.note:
-            notes.append(stamped.note)
         data = stamped.data
         digest = hashlib.sha256(data).hexdigest()
-        return _Processed(data, header, digest, cleaned.logo, resampled, tuple(notes), cleaned.before)
+        note = LocalText.joined(cleaned.note, sized, stamped.note)
+        return _Processed(data, header, digest, cleaned.logo, resampled, note, cleaned.before)
 
     async def _keep(self, worked: _Processed, fetched: Fetched, order: ImageJob, painter: str) -> GeneratedImage:
         at = order.created_at or self._clock.now()
@@ -232,7 +233,7 @@ class ImagePipeline:
             name=_name(order.prompt, moment, token, worked.header.extension),
             requested=order.options.long_side,
             resampled=worked.resampled,
-            note="; ".join(worked.notes),
+            note=worked.note,
             prompt=order.prompt,
             painter=named(painter) if painter else "",
             data=worked.data,
@@ -245,15 +246,15 @@ class ImagePipeline:
                     return first
                 image = replace(image, name=_name(order.prompt, moment, secrets.token_hex(3), worked.header.extension))
         except StorageDown as error:
-            return replace(_noted(image, f"not stored: {error.en}"), name="")
+            return replace(_noted(image, LocalText(f"not stored: {error.en}", f"未存储：{error.zh}")), name="")
         if self._store.is_spooled("images/" + image.name):
-            image = _noted(image, "the picture store is away: the picture waits on the gateway and is moved later")
+            image = _noted(image, SPOOLED)
         facts = GalleryImage(replace(image, data=None), order.caller.tenant, at, order.references, order.batch)
         listed, _ = await asyncio.gather(
             self._listed(facts, certainly=once), self._keep_logo(image.name, worked.before)
         )
         if not listed:
-            image = replace(image, note="; ".join(part for part in (image.note, "not in the gallery") if part))
+            image = _noted(image, UNLISTED)
         return replace(image, url=self.url_of(image.name))
 
     async def _keep_logo(self, name: str, before: bytes) -> None:
@@ -294,7 +295,7 @@ class ImagePipeline:
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
         image = GeneratedImage(
             header.width, header.height, len(data), header.mime, digest, "stored", "kept", order.model, name,
-            requested=order.options.long_side, prompt=order.prompt, note="stored before a restart, measured after it",
+            requested=order.options.long_side, prompt=order.prompt, note=RESTARTED,
         )  # fmt: skip
         await self._gallery.remember(
             GalleryImage(image, order.caller.tenant, order.created_at, order.references, order.batch)
@@ -327,21 +328,30 @@ class ImagePipeline:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _unlike_announced(fetched: Fetched, ref: ImageRef, max_pixels: int) -> str:
-    """What to say when the image is not of the size that Google announced; "" when it is, or nothing was said."""
+def _unlike_announced(fetched: Fetched, ref: ImageRef, max_pixels: int) -> LocalText:
+    """What to say when the image is not of the size that Google announced; nothing when it is, or nothing was said."""
     if len(ref.announced) < 2 or not all(ref.announced[:2]):
-        return ""
+        return NO_TEXT
     header = measure(fetched.data, max_pixels=max_pixels)
     width, height = ref.announced[:2]
     if (header.width, header.height) == (width, height):
-        return ""
+        return NO_TEXT
     if fetched.source == "full_size" and (header.width, header.height) == (2 * width, 2 * height):
-        return f"Google enlarged it from {width}x{height}"  # what that route does (docs/google-wire.md 3.4)
-    return f"Google announced {width}x{height} and sent {header.width}x{header.height}"
+        from_ = f"{width}x{height}"  # what that route does (docs/google-wire.md 3.4)
+        return LocalText(f"Google enlarged it from {from_}", f"由 Google 从 {from_} 放大")
+    return LocalText(
+        f"Google announced {width}x{height} and sent {header.width}x{header.height}",
+        f"Google 声明为 {width}x{height}，实际返回 {header.width}x{header.height}",
+    )
 
 
-def _noted(image: GeneratedImage, note: str) -> GeneratedImage:
-    return replace(image, note="; ".join(part for part in (image.note, note) if part))
+def _resampled(header: Header) -> LocalText:
+    size = f"{header.width}x{header.height}"
+    return LocalText(f"resampled from {size}", f"由 {size} 重采样")
+
+
+def _noted(image: GeneratedImage, note: LocalText) -> GeneratedImage:
+    return replace(image, note=LocalText.joined(image.note, note))
 
 
 def _name(prompt: str, moment: datetime, token: str, extension: str) -> str:
@@ -349,14 +359,17 @@ def _name(prompt: str, moment: datetime, token: str, extension: str) -> str:
     return f"{moment:%Y%m}/{moment:%Y%m%d}/{file_name(prompt, moment, token, extension)}"
 
 
-def _too_small(header: Header, order: ImageJob) -> str:
+def _too_small(header: Header, order: ImageJob) -> LocalText:
     """That an image is smaller than asked, and whether its model could have been expected to deliver the size."""
     wanted = order.options.long_side
     if not wanted or max(header.width, header.height) >= wanted:
-        return ""
-    said = f"smaller than the {wanted} px asked for"
+        return NO_TEXT
+    said, said_zh = f"smaller than the {wanted} px asked for", f"小于要求的 {wanted} 像素"
     promising = model_for(None, order.options)
     asked = next((card for card in CARDS if card.id == order.model), None)
     if promising is None or (asked is not None and (asked.long_side or 0) >= wanted):
-        return f"{said}: this is what Google delivered"
-    return f"{said}: {order.model} does not promise it, {promising} does"
+        return LocalText(f"{said}: this is what Google delivered", f"{said_zh}：Google 返回的就是这个尺寸")
+    return LocalText(
+        f"{said}: {order.model} does not promise it, {promising} does",
+        f"{said_zh}：{order.model} 不保证该尺寸，{promising} 保证",
+    )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from gemgate import imaging
-from gemgate.errors import Busy, NotFound, StorageDown, Unprocessable
+from gemgate.errors import Busy, NotFound, StorageDown, Unprocessable, system_words
 from gemgate.gateway.beside_images import thumb_key
 from gemgate.imaging import ARITHMETIC, PIXEL_COST
 from gemgate.ports.blobs import BlobStore
@@ -51,8 +51,9 @@ class Thumbnails:
             try:
                 small = await asyncio.to_thread(lambda: imaging.thumbnail(original.data))
             except (imaging.UnsupportedImage, ValueError) as error:
+                why = system_words(error)
                 raise Unprocessable(
-                    f"The picture cannot be decoded: {error}", f"无法解码图片：{error}", code="undecodable"
+                    f"The picture cannot be decoded: {why.en}", f"无法解码图片：{why.zh}", code="undecodable"
                 ) from None
         try:
             await self._blobs.put(key, small, MIME)

@@ -56,8 +56,10 @@ def from_images(pictures: Sequence[Pixels], *, known: Sequence[Profile] = PROFIL
     Unfit when there are too few or no star stands in their corners.
     """
     if len(pictures) < ENOUGH:
-        message = f"calibration needs at least {ENOUGH} PNG pictures with the logo, or one that is black otherwise"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage(
+            f"calibration needs at least {ENOUGH} PNG pictures with the logo, or one that is black otherwise",
+            f"校准至少需要 {ENOUGH} 张带标志的 PNG 图片，或一张除标志外全黑的图片",
+        )
     corners = _corners(pictures)
     found = _located(corners)
     patches = [_patch(corner, found) for corner in corners]
@@ -75,8 +77,7 @@ def from_black(image: Pixels, *, known: Sequence[Profile] = PROFILES) -> Calibra
     darkest = _patch(corners[0], found).min(axis=2).astype(np.float64)
     floor = _ring_mean(darkest)
     if floor > BLACK:
-        message = "the picture is not black round the logo"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("the picture is not black round the logo", "标志周围不是黑色")
     return _calibration((darkest - floor) / (255 - floor), found, 1, known)
 
 
@@ -88,8 +89,9 @@ def _corners(pictures: Sequence[Pixels]) -> list[Pixels]:
 def _located(corners: Sequence[Pixels]) -> Found:
     found = search(corners)
     if found is None or found.score <= MIN_SCORE:
-        message = "no logo was found at the same place of these pictures"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage(
+            "no logo was found at the same place of these pictures", "未在这些图片的同一位置找到标志"
+        )
     return found
 
 
@@ -98,8 +100,7 @@ def _patch(corner: Pixels, found: Found) -> Pixels:
     bottom, right = corner.shape[0] - found.bottom, corner.shape[1] - found.right
     top, left = bottom - found.size, right - found.size
     if min(top, left, found.bottom, found.right) < RING:
-        message = "the logo touches the picture's edge"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("the logo touches the picture's edge", "标志紧贴图片边缘")
     return corner[top - RING : bottom + RING, left - RING : right + RING]
 
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from gemgate.errors import ClientError
+from gemgate.errors import NO_TEXT, ClientError, LocalText
 from gemgate.images import Logo
-from gemgate.imaging.errors import UnsupportedImage
+from gemgate.imaging.errors import UnsupportedImage, why_not
 from gemgate.imaging.header import MAX_PIXELS, measure
 from gemgate.imaging.logo import Pixels, Sighting, find, is_clean, reach, remove, residual
 from gemgate.imaging.logo_before import before
@@ -34,7 +34,7 @@ class Cleaned:
     evidence:  share of the evidence a true logo gives, 1 = all of it; 0 when nothing was found.
     amplitude: strength of the logo found, 1 = the profile's.
     left:      strength left after the lift, 0 = none.
-    note:      plain words for the person who asks.
+    note:      for the person who asks.
     corner:    of images without the logo, the corner in which a moved one may be searched (`Watch`).
     before:    of images whose logo was removed, what stood in its box (`logo_before`).
     """
@@ -45,7 +45,7 @@ class Cleaned:
     evidence: float = 0.0
     amplitude: float = 0.0
     left: float = 0.0
-    note: str = ""
+    note: LocalText = NO_TEXT
     corner: Pixels | None = field(default=None, repr=False, compare=False)
     before: bytes = field(default=b"", repr=False, compare=False)
 
@@ -71,12 +71,14 @@ def clean(
         if sighting is None:
             return Cleaned(data, "absent", corner=image.corner(CORNER))
         if not remove:
-            return _kept(data, sighting, "the logo is there and was left on")
+            return _kept(data, sighting, LocalText("the logo is there and was left on", "图片带有标志，未去除"))
         return _taken_off(data, image, corner, sighting, size)
     except (UnsupportedImage, ClientError) as why:
-        return Cleaned(data, "kept", note=str(why))
+        return Cleaned(data, "kept", note=why_not(why))
     except MemoryError:
-        return Cleaned(data, "kept", note="not enough memory to decode the picture")
+        return Cleaned(
+            data, "kept", note=LocalText("not enough memory to decode the picture", "内存不足，无法解码图片")
+        )
 
 
 def _taken_off(data: bytes, image: RasterImage, corner: Pixels, sighting: Sighting, size: tuple[int, int]) -> Cleaned:
@@ -84,17 +86,21 @@ def _taken_off(data: bytes, image: RasterImage, corner: Pixels, sighting: Sighti
     plain = remove(corner, sighting.profile, size=size)
     after = residual(sighting, plain, lossy=image.lossy, size=size)
     if not is_clean(sighting.evidence, after):
-        return _kept(data, sighting, "the logo did not come off cleanly, so the original is kept")
+        return _kept(
+            data,
+            sighting,
+            LocalText("the logo did not come off cleanly, so the original is kept", "标志未能干净去除，因此保留原图"),
+        )
     try:
         written = image.rewrite(plain, sighting.box)
     except UnsupportedImage as why:
-        return _kept(data, sighting, str(why))
+        return _kept(data, sighting, why.text)
     found = sighting.evidence
     return Cleaned(
         written, "removed", sighting.profile.name, found.share, found.amplitude, after.amplitude, before=stood
     )
 
 
-def _kept(data: bytes, sighting: Sighting, why: str) -> Cleaned:
+def _kept(data: bytes, sighting: Sighting, why: LocalText) -> Cleaned:
     found = sighting.evidence
     return Cleaned(data, "kept", sighting.profile.name, found.share, found.amplitude, found.amplitude, why)

@@ -41,8 +41,9 @@ def open_container(data: bytes, header: Header) -> Container:
         "image/webp": WebpContainer,
     }
     if header.mime not in kinds:
-        message = f"provenance is not written into {header.mime} files"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage(
+            f"provenance is not written into {header.mime} files", f"不在 {header.mime} 文件中写入来源标记"
+        )
     return kinds[header.mime](data, header)
 
 
@@ -83,11 +84,9 @@ def _itxt_text(body: bytes) -> bytes:
     try:
         plain = inflater.decompress(text, MAX_PACKET)
     except zlib.error as broken:
-        message = "the file's XMP packet cannot be read"
-        raise UnsupportedImage(message) from broken
+        raise UnsupportedImage("the file's XMP packet cannot be read", "无法读取文件的 XMP 数据包") from broken
     if not inflater.eof:
-        message = "the file's XMP packet is cut short or too large"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("the file's XMP packet is cut short or too large", "文件的 XMP 数据包不完整或过大")
     return plain
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from gemgate.errors import LocalText
 from gemgate.imaging.errors import UnsupportedImage
 from gemgate.lazy_import import later
 
@@ -35,8 +36,10 @@ MAX_BOUNDARIES: Final = 50_000
 LEVEL: Final = 2
 DENSE: Final = 0.45
 """Compressed share above which looking for repetitions saves one or two percent and costs most of the time: photos."""
-DAMAGED: Final = "the compressed pixels are damaged"
-SHORT: Final = "the compressed pixels are more or fewer than the header says"
+DAMAGED: Final = LocalText("the compressed pixels are damaged", "压缩的像素数据已损坏")
+SHORT: Final = LocalText(
+    "the compressed pixels are more or fewer than the header says", "压缩的像素数据与文件头所述不符"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def _inflate_watching(library: ctypes.CDLL, data: bytes, parts: Sequence[tuple[i
     finally:
         library.inflateEnd(ctypes.byref(state))
     if state.avail_out:
-        raise UnsupportedImage(SHORT)
+        raise UnsupportedImage(SHORT.en, SHORT.zh)
     return Inflated(raw, boundaries, (data[parts[0][0]] >> 4) + 8, state.total_in)
 
 
@@ -134,10 +137,10 @@ def _run(library: ctypes.CDLL, state: _State, data: bytes, parts: Sequence[tuple
             if status == Z_STREAM_END and not state.avail_in and end == parts[-1][1]:
                 return tuple(boundaries)
             if status != Z_OK:
-                raise UnsupportedImage(DAMAGED)
+                raise UnsupportedImage(DAMAGED.en, DAMAGED.zh)
             if state.data_type & AT_BOUNDARY:
                 boundaries.append(_boundary(state, data[end - state.avail_in - 1]))
-    raise UnsupportedImage(SHORT)
+    raise UnsupportedImage(SHORT.en, SHORT.zh)
 
 
 def _boundary(state: _State, byte: int) -> Boundary:
@@ -152,9 +155,9 @@ def _inflate_plainly(data: bytes, parts: Sequence[tuple[int, int]], size: int) -
         raw = inflater.decompress(stream, size)
         too_much = inflater.decompress(inflater.unconsumed_tail, 1)
     except zlib.error as error:
-        raise UnsupportedImage(DAMAGED) from error
+        raise UnsupportedImage(DAMAGED.en, DAMAGED.zh) from error
     if too_much or len(raw) != size or not inflater.eof or inflater.unused_data:
-        raise UnsupportedImage(SHORT)
+        raise UnsupportedImage(SHORT.en, SHORT.zh)
     return Inflated(np.frombuffer(bytearray(raw), np.uint8), (), (stream[0] >> 4) + 8, len(stream))
 
 

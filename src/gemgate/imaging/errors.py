@@ -5,6 +5,13 @@ It never leaves `clean` or `stamp`: they answer with the original bytes and the 
 
 from __future__ import annotations
 
+from gemgate.errors import BadValue, ClientError, LocalText
 
-class UnsupportedImage(ValueError):
-    """The file is damaged, or of a kind that cannot be changed without losing something; `str()` says which."""
+
+class UnsupportedImage(BadValue):
+    """The file is damaged, or of a kind that cannot be changed without losing something; `text` says which."""
+
+
+def why_not(error: UnsupportedImage | ClientError) -> LocalText:
+    """Why an image is left as it is, as a note."""
+    return error.text if isinstance(error, UnsupportedImage) else LocalText(error.en, error.zh)

@@ -45,8 +45,7 @@ def segments(data: bytes) -> tuple[Segment, ...]:
     try:
         return tuple(Segment(marker, start - 4, end) for marker, start, end in jpeg_segments(data))
     except (ValueError, IndexError) as broken:
-        message = "the JPEG's segments are damaged"
-        raise UnsupportedImage(message) from broken
+        raise UnsupportedImage("the JPEG's segments are damaged", "JPEG 的数据段已损坏") from broken
 
 
 def segment(marker: int, body: bytes) -> bytes:
@@ -57,23 +56,24 @@ def segment(marker: int, body: bytes) -> bytes:
 def refuse_unsafe(data: bytes, found: tuple[Segment, ...]) -> None:
     """Unfit for the kinds whose pixels cannot be written again as they were, and for scans without end."""
     if data.count(bytes([0xFF, SCAN])) > MAX_SCANS:
-        message = "the JPEG has more scans than a picture needs"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("the JPEG has more scans than a picture needs", "JPEG 的扫描次数超出正常图片所需")
     for each in found:
         body = data[each.start + 4 : each.end]
         if each.marker == APP14 and body.startswith(b"Adobe") and body[11:12] != bytes([ADOBE_YCBCR]):
-            message = "a JPEG in RGB or CMYK cannot be written again as it was"
-            raise UnsupportedImage(message)
+            raise UnsupportedImage(
+                "a JPEG in RGB or CMYK cannot be written again as it was", "RGB 或 CMYK 的 JPEG 无法按原样重新写入"
+            )
         if each.marker == APP2 and body.startswith(b"MPF\0"):
-            message = "a JPEG that holds several pictures cannot be written again as it was"
-            raise UnsupportedImage(message)
+            raise UnsupportedImage(
+                "a JPEG that holds several pictures cannot be written again as it was",
+                "含有多张图片的 JPEG 无法按原样重新写入",
+            )
 
 
 def encode_like(image: Image.Image) -> bytes:
     """The pixels of an opened JPEG, edited in place, with its own tables, subsampling and scan order."""
     if image.mode == "RGB" and JpegImagePlugin.get_sampling(image) < 0:
-        message = "the JPEG's subsampling cannot be written"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("the JPEG's subsampling cannot be written", "无法写入该 JPEG 的色度抽样方式")
     out = io.BytesIO()
     bare = {"icc_profile": None, "exif": b"", "comment": b"", "xmp": b""}
     image.save(out, "JPEG", quality="keep", progressive=bool(image.info.get("progressive")), **bare)
@@ -84,8 +84,7 @@ def with_image_of(data: bytes, plain: bytes) -> bytes:
     """`data`'s metadata and trailing bytes round the compressed image of `plain`; Unfit when their tables differ."""
     old, new = segments(data), segments(plain)
     if _tables(data, old) != _tables(plain, new):
-        message = "the JPEG's quantisation tables cannot be kept"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("the JPEG's quantisation tables cannot be kept", "无法保留 JPEG 的量化表")
     out = [START]
     out += [data[each.start : each.end] for each in old if each.is_metadata]
     out += [plain[each.start : each.end] for each in new if not each.is_metadata]
@@ -104,8 +103,7 @@ def _tables(data: bytes, found: tuple[Segment, ...]) -> tuple[tuple[int, tuple[i
         elif each.marker in JPEG_FRAMES:
             components = [(body[at + 1], body[at + 2]) for at in range(6, len(body) - 2, 3)]
     if not components or any(table not in tables for _, table in components):
-        message = "the JPEG's tables are missing"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("the JPEG's tables are missing", "JPEG 缺少量化表")
     if len(components) == 1:
         return ((0x11, tables[components[0][1]]),)
     return tuple((sampling, tables[table]) for sampling, table in components)

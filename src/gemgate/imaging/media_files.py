@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from gemgate.errors import BadValue
 from gemgate.imaging import mp3, mp4
 from gemgate.imaging.mp4 import Reader
 from gemgate.media import MediaFile
@@ -12,8 +13,8 @@ from gemgate.media import MediaFile
 Container = Literal["mp4", "mp3"]
 
 
-class DamagedMedia(ValueError):
-    """It is no such file, or not all of it is there; `str()` says which."""
+class DamagedMedia(BadValue):
+    """It is no such file, or not all of it is there; `text` says which."""
 
 
 def find(read: Reader) -> tuple[Container, int] | None:
@@ -40,7 +41,7 @@ def measure(read: Reader, size: int) -> MediaFile:
             return replace(facts, sample_rate=sound.sample_rate, channels=sound.channels)
         movie = mp4.measure(read, size)
     except (mp3.DamagedSound, mp4.DamagedMovie) as error:
-        raise DamagedMedia(str(error)) from None
+        raise DamagedMedia(error.text.en, error.text.zh) from None
     mime = "video/mp4" if movie.width else "audio/mp4"
     facts = MediaFile(mime, movie.container, movie.codec, movie.seconds, size, "")
     return replace(facts, width=movie.width, height=movie.height)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gemgate.audio import MOST_FRAMES, frame_at
+from gemgate.errors import BadValue
 from gemgate.imaging.mp4 import Reader
 
 _SEARCHED: Final = 65_536
@@ -25,8 +26,8 @@ _REMAINDER: Final = 4_096
 """Bytes behind the last frame that need no name: a frame that was cut off would begin with its mark."""
 
 
-class DamagedSound(ValueError):
-    """It is no MP3 file, or not all of it is there; `str()` says which."""
+class DamagedSound(BadValue):
+    """It is no MP3 file, or not all of it is there; `text` says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,13 @@ def measure(read: Reader, size: int) -> Sound:
     first = read(start, _LONGEST)
     frame = frame_at(first, 0)
     if frame is None:
-        raise DamagedSound("This is no MP3 file")
+        raise DamagedSound("This is no MP3 file", "这不是 MP3 文件")
     walked = _walk(read, start, size)
     rest = read(walked.end, 8)
     whole = rest.startswith(_TAGS) or (size - walked.end < _REMAINDER and not rest.startswith(b"\xff"))
     counted = _announced(first[: frame[0]])
     if not whole or walked.frames - (counted is not None) < (counted or 1):
-        raise DamagedSound("The MP3 file is cut off or damaged")
+        raise DamagedSound("The MP3 file is cut off or damaged", "MP3 文件不完整或已损坏")
     silent = frame[1] / frame[2] if counted is not None else 0.0
     channels = 1 if first[3] >> 6 == 3 else 2
     return Sound(round(walked.seconds - silent, 3), frame[2], channels, size)

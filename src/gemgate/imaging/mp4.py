@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from gemgate.errors import BadValue
+
 Reader = Callable[[int, int], bytes]
 """(offset, count) -> bytes of the file, fewer at its end."""
 
@@ -22,8 +24,8 @@ _SEARCHED: Final = 65_536
 _CONTAINERS: Final = {"isom": "mp4", "mp41": "mp4", "mp42": "mp4", "avc1": "mp4", "qt  ": "mov", "M4V ": "m4v"}
 
 
-class DamagedMovie(ValueError):
-    """It is no MP4 file, or not all of it is there; `str()` says which."""
+class DamagedMovie(BadValue):
+    """It is no MP4 file, or not all of it is there; `text` says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,13 @@ def measure(read: Reader, size: int) -> Movie:
             case b"mdat":
                 media = True
     if not (brand and header and media):
-        raise DamagedMovie("This is no whole MP4 file")
+        raise DamagedMovie("This is no whole MP4 file", "这不是完整的 MP4 文件")
     inside = _in(header)
     seconds = _seconds(inside.get(b"mvhd", b""))
     tracks = [*_all(header, b"trak")]
     seen = next(filter(None, map(_picture, tracks)), None) or next(filter(None, map(_sound, tracks)), None)
     if seen is None:
-        raise DamagedMovie("This MP4 file has neither a picture track nor sound")
+        raise DamagedMovie("This MP4 file has neither a picture track nor sound", "该 MP4 文件既无画面也无声音")
     codec, width, height = seen
     return Movie(_CONTAINERS.get(brand, "mp4"), codec, width, height, seconds, size)
 
@@ -107,7 +109,7 @@ def _boxes(read: Reader, size: int) -> Iterator[tuple[bytes, int, int]]:
             break
         yield name, at + inner, at + length
         at += length
-    raise DamagedMovie("The MP4 file is cut off or damaged")
+    raise DamagedMovie("The MP4 file is cut off or damaged", "MP4 文件不完整或已损坏")
 
 
 def _all(data: bytes, wanted: bytes) -> Iterator[bytes]:
@@ -129,7 +131,7 @@ def _seconds(box: bytes) -> float:
     long = box[:1] == b"\x01"
     need = 32 if long else 20
     if len(box) < need:
-        raise DamagedMovie("The MP4 file does not say how long it is")
+        raise DamagedMovie("The MP4 file does not say how long it is", "MP4 文件未说明时长")
     scale, duration = struct.unpack(">IQ", box[20:32]) if long else struct.unpack(">II", box[12:20])
     return round(float(duration) / float(scale), 3) if scale else 0.0
 

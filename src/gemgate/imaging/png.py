@@ -58,9 +58,9 @@ def chunks(data: bytes) -> tuple[Chunk, ...]:
         length = int.from_bytes(data[at : at + 4], "big")
         end = at + 12 + length
         if end > len(data) or len(found) >= MAX_CHUNKS:
-            raise UnsupportedImage("the PNG ends before its last chunk")
+            raise UnsupportedImage("the PNG ends before its last chunk", "PNG 在最后一个数据块之前中断")
         if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise UnsupportedImage("a PNG chunk has a wrong checksum")
+            raise UnsupportedImage("a PNG chunk has a wrong checksum", "PNG 数据块的校验和不符")
         found.append(Chunk(data[at + 4 : at + 8], at, end))
         at = end
     return tuple(found)
@@ -86,7 +86,10 @@ class Layout:
     def of(cls, data: bytes) -> Layout:
         number = int.from_bytes
         if data[26] or data[27] or data[28] > 1:
-            raise UnsupportedImage("the PNG uses a compression or filter that the standard does not know")
+            raise UnsupportedImage(
+                "the PNG uses a compression or filter that the standard does not know",
+                "PNG 使用了标准之外的压缩或滤波方式",
+            )
         return cls(number(data[16:20], "big"), number(data[20:24], "big"), data[24], data[25], data[28] == 1)
 
     @property
@@ -107,7 +110,9 @@ class Surgery:
         self._stream: Inflated = inflate(data, parts, layout.row * layout.height)
         self._filtered = self._stream.raw.reshape(layout.height, layout.row)
         if int(np.max(self._filtered[:, 0])) > PAETH:
-            raise UnsupportedImage("the PNG uses a row filter that the standard does not know")
+            raise UnsupportedImage(
+                "the PNG uses a row filter that the standard does not know", "PNG 使用了标准之外的行滤波"
+            )
 
     def look(self, reach: int) -> Pixels:
         """The bottom right `reach` pixels each way, height x width x channels, alpha included."""
@@ -145,7 +150,7 @@ def _one_run(found: Iterable[Chunk]) -> list[Chunk]:
     """The IDAT chunks, which must follow each other."""
     idat = [each for each in found if each.kind == b"IDAT"]
     if not idat or any(a.end != b.start for a, b in pairwise(idat)):
-        raise UnsupportedImage("the PNG's pixels are missing or scattered")
+        raise UnsupportedImage("the PNG's pixels are missing or scattered", "PNG 的像素数据缺失或不连续")
     return idat
 
 

@@ -10,14 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gemgate.errors import ClientError
+from gemgate.errors import NO_TEXT, ClientError, LocalText
 from gemgate.imaging.containers import Container, open_container
-from gemgate.imaging.errors import UnsupportedImage
+from gemgate.imaging.errors import UnsupportedImage, why_not
 from gemgate.imaging.header import measure
 from gemgate.imaging.xmp import names_source, with_source
 
-DROPPED = "the C2PA manifest no longer matched the changed pixels and was dropped"
-COVERED = "left as it is: its C2PA manifest says where it comes from and covers every byte"
+DROPPED = LocalText(
+    "the C2PA manifest no longer matched the changed pixels and was dropped", "像素已更改，C2PA 清单不再匹配，已移除"
+)
+COVERED = LocalText(
+    "left as it is: its C2PA manifest says where it comes from and covers every byte",
+    "保持原样：其 C2PA 清单已说明来源，并覆盖每个字节",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Tagged:
     data: bytes = field(repr=False)
     provenance: Literal["kept", "added", "left"]
     c2pa: Literal["none", "kept", "dropped"] = "none"
-    note: str = ""
+    note: LocalText = NO_TEXT
 
 
 def tag_provenance(data: bytes, changed: bool) -> Tagged:
@@ -43,18 +48,20 @@ def tag_provenance(data: bytes, changed: bool) -> Tagged:
     try:
         container = open_container(data, measure(data, max_pixels=0))
     except (UnsupportedImage, ClientError) as why:
-        return Tagged(data, "left", note=str(why))
+        return Tagged(data, "left", note=why_not(why))
     drop = changed and container.has_c2pa
     try:
         packet = _packet(container)
     except UnsupportedImage as why:
-        return _left(data, container, drop, str(why))
+        return _left(data, container, drop, why.text)
     if packet is None:
         written = container.write(None, drop_c2pa=True) if drop else data
-        return Tagged(written, "kept", _c2pa(container, drop), DROPPED if drop else "")
+        return Tagged(written, "kept", _c2pa(container, drop), DROPPED if drop else NO_TEXT)
     if container.has_c2pa and not changed:
         return Tagged(data, "left", "kept", COVERED)
-    return Tagged(container.write(packet, drop_c2pa=drop), "added", _c2pa(container, drop), DROPPED if drop else "")
+    return Tagged(
+        container.write(packet, drop_c2pa=drop), "added", _c2pa(container, drop), DROPPED if drop else NO_TEXT
+    )
 
 
 def _packet(container: Container) -> bytes | None:
@@ -65,9 +72,9 @@ def _packet(container: Container) -> bytes | None:
     return None if names_source(own) else with_source(own, room=container.room)
 
 
-def _left(data: bytes, container: Container, drop: bool, why: str) -> Tagged:
+def _left(data: bytes, container: Container, drop: bool, why: LocalText) -> Tagged:
     written = container.write(None, drop_c2pa=True) if drop else data
-    note = f"{why}; {DROPPED}" if drop else why
+    note = LocalText.joined(why, DROPPED) if drop else why
     return Tagged(written, "left", _c2pa(container, drop), note)
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from gemgate.errors import LocalText
 from gemgate.imaging import jpeg, png, webp
 from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.header import Header
@@ -58,15 +59,13 @@ def open_image(data: bytes, header: Header) -> RasterImage:
             return JpegImage(data)
         if header.mime == "image/webp":
             return WebpImage(data)
-    message = f"the logo is not looked for in {header.mime} files"
-    raise UnsupportedImage(message)
+    raise UnsupportedImage(f"the logo is not looked for in {header.mime} files", f"不在 {header.mime} 文件中查找标志")
 
 
 def opened(data: bytes, mime: str) -> Image.Image:
     """Pillow's image of a measured file, not yet decoded, by the decoder of its own type. Call in `decoding`."""
     if mime not in FORMATS:
-        message = f"{mime} files cannot be decoded here"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage(f"{mime} files cannot be decoded here", f"此处无法解码 {mime} 文件")
     return Image.open(io.BytesIO(data), formats=(FORMATS[mime],))
 
 
@@ -78,22 +77,28 @@ def decoding() -> Iterator[None]:
     except UnsupportedImage:
         raise
     except PILLOW_RAISES as broken:
-        message = "the picture cannot be decoded; it may be damaged"
-        raise UnsupportedImage(message) from broken
+        raise UnsupportedImage(
+            "the picture cannot be decoded; it may be damaged", "无法解码图片，文件可能已损坏"
+        ) from broken
     except Image.DecompressionBombError as bomb:
-        message = "the picture has too many pixels"
-        raise UnsupportedImage(message) from bomb
+        raise UnsupportedImage("the picture has too many pixels", "图片像素过多") from bomb
 
 
 def _open_png(data: bytes) -> RasterImage:
     found, layout = png.chunks(data), png.Layout.of(data)
     kinds = {each.kind for each in found}
     if b"acTL" in kinds:
-        return LookOnly(data, "an animated PNG is left alone")
+        return LookOnly(data, LocalText("an animated PNG is left alone", "动画 PNG 保持原样"))
     if layout.depth != 8 or layout.colour not in png.MODES:
-        return LookOnly(data, "a PNG with a palette or not 8 bits per channel is left alone")
+        return LookOnly(
+            data,
+            LocalText(
+                "a PNG with a palette or not 8 bits per channel is left alone",
+                "使用调色板或每通道不是 8 位的 PNG 保持原样",
+            ),
+        )
     if b"tRNS" in kinds:
-        return LookOnly(data, "a PNG with a transparent colour is left alone")
+        return LookOnly(data, LocalText("a PNG with a transparent colour is left alone", "含有透明色的 PNG 保持原样"))
     if layout.interlaced:
         return InterlacedPng(data, found)
     return PngImage(data, found, layout)
@@ -134,8 +139,9 @@ class _Decoded:
         self._image = opened(data, self.mime)
         self._image.load()
         if self._image.mode not in modes:
-            message = f"pictures in {self._image.mode} are left alone"
-            raise UnsupportedImage(message)
+            raise UnsupportedImage(
+                f"pictures in {self._image.mode} are left alone", f"{self._image.mode} 模式的图片保持原样"
+            )
 
     def corner(self, reach: int) -> Pixels:
         width, height = self._image.size
@@ -201,7 +207,7 @@ class WebpImage(_Decoded):
 class LookOnly(_Decoded):
     """A file whose logo can be seen but not taken off without losing something else; `why` says what it is."""
 
-    def __init__(self, data: bytes, why: str) -> None:
+    def __init__(self, data: bytes, why: LocalText) -> None:
         super().__init__(data, ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I", "I;16"))
         self._why = why
 
@@ -213,10 +219,9 @@ class LookOnly(_Decoded):
         return super().corner(reach)
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
-        raise UnsupportedImage(self._why)
+        raise UnsupportedImage(self._why.en, self._why.zh)
 
 
 def _refuse_transparent(pixels: Pixels) -> None:
     if int(np.min(pixels[..., -1])) < 255:
-        message = "the logo's place is transparent; it is left alone"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("the logo's place is transparent; it is left alone", "标志所在处透明，保持原样")

@@ -33,15 +33,13 @@ def chunks(data: bytes) -> tuple[Chunk, ...]:
     """The file's chunks; Unfit where it is damaged."""
     size = int.from_bytes(data[4:8], "little") + 8
     if not data.startswith(b"RIFF") or data[8:12] != b"WEBP" or size > len(data):
-        message = "the WebP is cut short"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("the WebP is cut short", "WebP 文件不完整")
     found: list[Chunk] = []
     at = 12
     while at + 8 <= size:
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         if at + 8 + length > size or len(found) >= MAX_CHUNKS:
-            message = "a WebP chunk is cut short"
-            raise UnsupportedImage(message)
+            raise UnsupportedImage("a WebP chunk is cut short", "WebP 数据块不完整")
         found.append(Chunk(data[at : at + 4], data[at + 8 : at + 8 + length]))
         at += 8 + length + length % 2
     return tuple(found)
@@ -60,8 +58,7 @@ def is_lossless(found: tuple[Chunk, ...]) -> bool:
     """Whether the one image of the file is lossless; Unfit for animations and files without an image."""
     kinds = {each.kind for each in found}
     if b"ANIM" in kinds or b"ANMF" in kinds or len(kinds & {b"VP8 ", b"VP8L"}) != 1:
-        message = "an animated WebP is left alone"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage("an animated WebP is left alone", "动画 WebP 保持原样")
     return b"VP8L" in kinds
 
 

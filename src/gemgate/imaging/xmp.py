@@ -43,8 +43,9 @@ def with_source(packet: bytes = _EMPTY, *, room: int = 0) -> bytes:
     if room and len(tagged) > room:
         tagged = _without_padding(tagged)
     if room and len(tagged) > room:
-        message = "the file's XMP packet has no room for the provenance tag"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage(
+            "the file's XMP packet has no room for the provenance tag", "文件的 XMP 数据包没有空间写入来源标记"
+        )
     return tagged
 
 
@@ -79,18 +80,17 @@ class _Reading:
             text.decode("utf-8")
             self._parser.Parse(text, True)
         except (expat.ExpatError, UnicodeDecodeError) as broken:
-            message = "the file's XMP packet cannot be read"
-            raise UnsupportedImage(message) from broken
+            raise UnsupportedImage("the file's XMP packet cannot be read", "无法读取文件的 XMP 数据包") from broken
         finally:
             del self._parser  # it and we hold each other
         if self._end < 0:
-            message = "the file's XMP packet holds no RDF"
-            raise UnsupportedImage(message)
+            raise UnsupportedImage("the file's XMP packet holds no RDF", "文件的 XMP 数据包中没有 RDF")
         self.before, self.behind = self._cut(packet)
 
     def _refuse(self, *_: object) -> None:
-        message = "the file's XMP packet has a document type and is not read"
-        raise UnsupportedImage(message)
+        raise UnsupportedImage(
+            "the file's XMP packet has a document type and is not read", "文件的 XMP 数据包含有文档类型声明，不予读取"
+        )
 
     def _opened(self, name: str, attributes: dict[str, str]) -> None:
         if name == _ROOT and self._start < 0:

@@ -92,10 +92,10 @@ class BackgroundAnswers:
         form = FORMS[batch.told_as]
         if is_open(batch) and not await self.answers.has_said_all(batch):
             echo = wire.read(form.body, loads(batch.defaults))
-            begun = form.writer(_meta(batch), echo, batch.model, "").snapshot
+            begun = form.writer(_meta(batch, language), echo, batch.model, "").snapshot
             return {**begun, "status": "in_progress" if batch.started_at else form.waiting}
         task = await self.answers.task(batch)
-        writer = form.writer(_meta(batch), (await _called(task))[1], batch.model, "")
+        writer = form.writer(_meta(batch, language), (await _called(task))[1], batch.model, "")
         ended = False
         for _, event in await self.answers.said(batch):
             writer.event(0, event)
@@ -110,7 +110,7 @@ class BackgroundAnswers:
         """
         form = FORMS[batch.told_as]
         _, body = await _called(await self.answers.task(batch))
-        writer = form.writer(_meta(batch), body, batch.model, after)
+        writer = form.writer(_meta(batch, language), body, batch.model, after)
         if beginning := writer.queued():
             yield beginning
         try:
@@ -136,7 +136,7 @@ class BackgroundAnswers:
             raise _without_answer(answer_id, form.previous)
         call, body = await _called(await self.answers.task(batch))
         fold = Fold()
-        writer = form.writer(_meta(batch), body, batch.model, "")
+        writer = form.writer(_meta(batch, loads(batch.metadata)["language"]), body, batch.model, "")
         for _, event in events:
             fold.add(event)
             writer.event(0, event)
@@ -148,8 +148,8 @@ class BackgroundAnswers:
         return (await _called(await self.answers.task(batch)))[0].body.get("input")
 
 
-def _meta(batch: Batch) -> ResponseMeta:
-    return ResponseMeta(batch.id, int(batch.created_at), loads(batch.metadata).get("base_url", ""))
+def _meta(batch: Batch, language: str) -> ResponseMeta:
+    return ResponseMeta(batch.id, int(batch.created_at), loads(batch.metadata).get("base_url", ""), language)
 
 
 async def _called(task: Task) -> tuple[AnswerCall, Any]:

@@ -18,7 +18,17 @@ from gemgate.batches import Batch, BatchKind, BatchState, Task, TaskDraft, TaskP
 from gemgate.caller import Caller, Quota
 from gemgate.dialects.openai_batches import Endpoint
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
-from gemgate.errors import BadRequest, Busy, ClientError, Conflict, ModelNotFound, NotFound, RateLimited
+from gemgate.errors import (
+    BadRequest,
+    Busy,
+    ClientError,
+    Conflict,
+    LocalText,
+    ModelNotFound,
+    NotFound,
+    RateLimited,
+    said,
+)
 from gemgate.gateway.admission import check_scope
 from gemgate.gateway.gateway import Gateway
 from gemgate.jobs.capacity import Planner
@@ -42,6 +52,7 @@ BATCH_KINDS: dict[Endpoint, BatchKind] = {
     "/v1/images/edits": "edits",
 }
 OPENAI: tuple[BatchKind, ...] = tuple(BATCH_KINDS.values())
+A_BATCH, A_JOB = LocalText("batch", "批次"), LocalText("job", "任务")
 TEXT: tuple[BatchKind, ...] = ("chat", "responses")
 """Kinds whose tasks an account answers in words."""
 WINDOW = 24 * 3600.0
@@ -164,7 +175,7 @@ class Jobs:
             expires_at=now + WINDOW,
         )
         if problems:
-            errors = [{"code": p.code, "message": p.message, "line": p.line, "param": p.param} for p in problems]
+            errors = [problem.stored() for problem in problems]
             batch = replace(
                 batch, state="invalid", closed_at=now, ended_at=now, metadata=dumps({**about, "errors": errors})
             )
@@ -321,10 +332,10 @@ class Jobs:
     # How they stand
 
     async def get(self, caller: Caller, batch_id: str, kinds: Sequence[BatchKind]) -> Batch:
-        """A batch of the caller's; NotFound."""
+        """One of the caller's, of these kinds; NotFound."""
         batch = await self.store.get(scope(caller), batch_id)
         if batch is None or batch.kind not in kinds:
-            raise batch_not_found(batch_id)
+            raise _not_found(batch_id, kinds)
         return batch
 
     async def page(self, batch: Batch, offset: int, limit: int) -> tuple[list[Task], int | None]:
@@ -338,6 +349,12 @@ class Jobs:
             return ""
         background = batch.need not in SINGLE
         return self.gateway.pool.no_account_error(NEEDS[batch.need], background=background).text(language)
+
+    def needs_person(self, batch: Batch) -> bool:
+        """Whether nothing of it can run before a person has done something for an account; other nodes' count too."""
+        if batch.state != "active" or not batch.tally.open or self.worker.lanes(batch.need):
+            return False
+        return self.gateway.pool.needs_person(NEEDS[batch.need], background=batch.need not in SINGLE)
 
     async def watch(self, batch_id: str, *, awaited: bool = False) -> AsyncGenerator[None, None]:
         """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops.
@@ -382,11 +399,12 @@ class Jobs:
         """Pause, resume or cancel; Conflict when it has ended before."""
         changed = await self.store.change(batch.id, state)
         if changed is None:
-            raise batch_not_found(batch.id)
+            raise _not_found(batch.id, (batch.kind,))
         if changed.state != state:
+            what = _called(batch.kind)
             raise Conflict(
-                "The batch has ended; only a batch that is under way can be changed",
-                "批次已结束，无法更改",
+                f"The {what.en} has ended; only what is under way can be changed",
+                f"{what.zh}已结束，无法更改",
                 code="batch_ended",
             )
         if state == "cancelled":
@@ -403,10 +421,11 @@ class Jobs:
     async def retry_failed(self, batch: Batch) -> Batch:
         """Queue what failed or was cancelled once more; Conflict when nothing did."""
         if not batch.tally.failed + batch.tally.cancelled:
-            raise Conflict("Nothing of this batch failed", "该批次没有失败的任务", code="nothing_to_retry")
+            what = _called(batch.kind)
+            raise Conflict(f"Nothing of this {what.en} failed", f"该{what.zh}没有失败的部分", code="nothing_to_retry")
         changed = await self.store.again(batch.id, head_start=self._expected(batch))
         if changed is None:
-            raise batch_not_found(batch.id)
+            raise _not_found(batch.id, (batch.kind,))
         self._changed(batch.id)
         return changed
 
@@ -459,7 +478,13 @@ def _same_order(found: Batch, digest: str) -> Batch:
     )
 
 
-def batch_not_found(batch_id: str) -> NotFound:
-    return NotFound(
-        f"There is no batch {batch_id[:100]}", f"批次 {batch_id[:100]} 不存在", param="batch_id", code="batch_not_found"
-    )
+def _called(*kinds: BatchKind) -> LocalText:
+    """What a person calls one of these kinds: whatever has not been ordered as a batch is a job."""
+    return A_BATCH if set(kinds) <= {*IMAGES, *OPENAI} else A_JOB
+
+
+def _not_found(wanted: str, kinds: Sequence[BatchKind]) -> NotFound:
+    name = said(wanted)
+    if _called(*kinds) == A_BATCH:
+        return NotFound(f"There is no batch {name}", f"批次 {name} 不存在", param="batch_id", code="batch_not_found")
+    return NotFound(f"There is no job {name}", f"任务 {name} 不存在", param="job_id", code="job_not_found")

@@ -126,7 +126,8 @@ class BatchFinalizer:
         shown = [await self._shown(image, as_url=call.as_url) for image in images]
         sent = tokens.IMAGE_TOKENS * len(call.request.references)
         usage = Usage(tokens.estimate(task.prompt) + sent, tokens.IMAGE_TOKENS_OUT * len(images))
-        meta = ResponseMeta("", result["created"], loads(batch.metadata).get("base_url", ""))
+        about = loads(batch.metadata)
+        meta = ResponseMeta("", result["created"], about.get("base_url", ""), about.get("language", "en"))
         body = await asyncio.to_thread(openai_images.write, shown, call, meta, usage, image_tokens=sent)
         more = {"errors": result["errors"], "ignored": list(call.ignored)}
         return body | {name: value for name, value in more.items() if value}

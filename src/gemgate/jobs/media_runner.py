@@ -329,11 +329,11 @@ def _measured(kind: MediaKind, path: Path, size: int) -> MediaFile:
         try:
             facts = media_files.measure(read, size)
             if kind == "video" and not facts.width:
-                raise media_files.DamagedMedia("It has no picture track")
+                raise media_files.DamagedMedia("It has no picture track", "其中没有画面")
         except media_files.DamagedMedia as error:
             raise Broken(
-                f"The {WORDS[kind].one} came damaged: {error}",
-                f"{WORDS[kind].zh}文件已损坏：{error}",
+                f"The {WORDS[kind].one} came damaged: {error.text.en}",
+                f"{WORDS[kind].zh}文件已损坏：{error.text.zh}",
                 generated="maybe",
                 code=f"{kind}_damaged",
             ) from None

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from gemgate.batches import Task
-from gemgate.errors import Conflict, GatewayError, NoAccount, Refused
+from gemgate.errors import Conflict, GatewayError, LocalText, NoAccount, Refused
 from gemgate.files import Inline, Link, Source, Stored
 from gemgate.images import GeneratedImage, ImageOptions
 
@@ -61,16 +61,18 @@ def _load_source(value: Mapping[str, str]) -> Source:
     return Stored(value["file"]) if "file" in value else Link(value["url"])
 
 
-_FACTS = tuple(one.name for one in fields(GeneratedImage) if one.name not in ("data", "url", "prompt"))
+_FACTS = tuple(one.name for one in fields(GeneratedImage) if one.name not in ("data", "url", "prompt", "note"))
 
 
 def image_value(image: GeneratedImage) -> dict[str, Any]:
     """The facts of a stored image; its address is made when somebody asks, its prompt stands in the task."""
-    return {name: getattr(image, name) for name in _FACTS}
+    return {name: getattr(image, name) for name in _FACTS} | {"note": image.note.en, "note_zh": image.note.zh}
 
 
 def image_of(value: Mapping[str, Any], prompt: str) -> GeneratedImage:
-    return GeneratedImage(**value, prompt=prompt)
+    facts = {name: each for name, each in value.items() if name not in ("note", "note_zh")}
+    said = value.get("note", "")
+    return GeneratedImage(**facts, note=LocalText(said, value.get("note_zh") or said), prompt=prompt)
 
 
 def error_value(error: GatewayError) -> dict[str, Any]:

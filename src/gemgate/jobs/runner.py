@@ -206,8 +206,9 @@ class Runner:
     def _meta(self, prefix: str, claim: Claim) -> ResponseMeta:
         """The same id whenever the task is run."""
         digest = hashlib.sha256(claim.task.id.encode()).hexdigest()
-        base_url = loads(claim.batch.metadata).get("base_url", "")
-        return ResponseMeta(f"{prefix}{digest[:32]}", int(self.clock.now()), base_url)
+        about = loads(claim.batch.metadata)
+        base_url, language = about.get("base_url", ""), about.get("language", "en")
+        return ResponseMeta(f"{prefix}{digest[:32]}", int(self.clock.now()), base_url, language)
 
     async def _made(
         self,
@@ -324,8 +325,8 @@ async def _append(
 
 def _not_kept(image: GeneratedImage) -> StorageDown:
     return StorageDown(
-        f"The picture was made and could not be stored: {image.note}",
-        f"图片已生成但无法存储：{image.note}",
+        f"The picture was made and could not be stored: {image.note.en}",
+        f"图片已生成但无法存储：{image.note.zh}",
         generated="maybe",
         code="storage_unavailable",
     )

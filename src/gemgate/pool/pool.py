@@ -364,6 +364,11 @@ class AccountPool:
                 code="model_not_available",
             )
 
+    def needs_person(self, *needs: Capability, background: bool = False) -> bool:
+        """Whether no account can take such a call before a person has done something: signed one in, or resumed it."""
+        states = {self._status(m, needs, background=background).state for m in self.accounts}
+        return states <= {"needs_login", "paused"}
+
     def no_account_error(self, *needs: Capability, background: bool = False) -> NoAccount:
         """The error that says which accounts there are, why none is usable, and what to do. background: for a batch."""
         statuses = [(m, self._status(m, needs, background=background)) for m in self.accounts]

@@ -157,8 +157,10 @@ def _damaged(subject: str) -> AccountError:
     )
 
 
-def open_vault(keys: str | None, key_file: Path, data_dir: Path) -> Vault:
+def open_vault(keys: str | None, key_file: Path, data_dir: Path, *, only_look: bool = False) -> Vault:
     """The vault of COOKIE_KEYS (comma separated), else of `key_file`, which is made when there is none.
+
+    only_look: no file is made or changed; without one nothing can be opened.
 
     GatewayError says what to do: a key file inside `data_dir`, an unreadable one, a passphrase that is too short.
     Blocks for a moment: call it at the start.
@@ -173,9 +175,12 @@ def open_vault(keys: str | None, key_file: Path, data_dir: Path) -> Vault:
             code="cookie_key",
         )
     try:
+        if only_look and not key_file.exists():
+            return Vault([new_key()], place=str(key_file))
         if not key_file.exists():
             _make_key_file(key_file)
-        _close_to_others(key_file)
+        if not only_look:
+            _close_to_others(key_file)
         lines = key_file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = system_words(error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -83,7 +83,8 @@ async def begin(context: NodeContext, asked: Asked) -> Begun:
         return Begun(merged(pending), context.meta(row.id_prefix), chat.model or admission.card.id, inline)
     batch = await _entered(context, asked, "answer", key)
     context.headers["x-gemgate-task"] = batch.id
-    meta = ResponseMeta(row.id_prefix + batch.id.removeprefix(answers.PREFIX), int(batch.created_at), context.base_url)
+    own = batch.id.removeprefix(answers.PREFIX)
+    meta = replace(context.meta(""), id=row.id_prefix + own, created=int(batch.created_at))
     events = context.service.answers.events(batch)
     return Begun(events, meta, batch.model, loads(batch.metadata)["inline"])
 

@@ -93,7 +93,9 @@ class RequestContext:
 
     def meta(self, prefix: str) -> ResponseMeta:
         """A fresh id and the time, for a dialect's writer."""
-        return ResponseMeta(prefix + secrets.token_hex(16), int(self.state.clock.now()), self.base_url)
+        return ResponseMeta(
+            prefix + secrets.token_hex(16), int(self.state.clock.now()), self.base_url, self.caller.language
+        )
 
     @property
     def base_url(self) -> str:

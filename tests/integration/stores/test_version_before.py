@@ -14,16 +14,21 @@ from unittest.mock import AsyncMock
 import aiohttp
 import pytest
 from sqlalchemy import MetaData, create_engine, select, text
+from typer.testing import CliRunner
 
+from gemgate import cli
 from gemgate.accounts import Cookies
 from gemgate.assembly.fleet import open_front
+from gemgate.assembly.storage import look, open_blobs
 from gemgate.errors import Conflict
 from gemgate.fleet.nodes import Fleet
 from gemgate.fleet.registry import node_signature
 from gemgate.nodes import Node, NodeCard, NodeReport
+from gemgate.ports.accounts import AccountSetup
+from gemgate.stores import backup
 from gemgate.stores.sql import dump, migrate
 from gemgate.stores.sql.accounts import SqlAccountStore
-from gemgate.stores.sql.database import bring_up, open_database
+from gemgate.stores.sql.database import bring_up, open_database, unopened
 from gemgate.stores.vault import Vault
 from gemgate.testing import Facts, FakeClock
 from gemgate.version import __version__
@@ -111,6 +116,55 @@ async def test_a_database_of_the_version_before_is_migrated_and_served(old: Path
     assert await dump.schema_revision(database) == migrate.newest()
     await database.close()
     assert (bob.cookies, bob.setup.proxy, bob.trouble) == (GOOD, "http://user:pw@127.0.0.1:9", None)
+
+
+def left_in(folder: Path) -> dict[str, bytes]:
+    return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
+
+
+@pytest.mark.parametrize("words", [("doctor",), ("canary", "--quiet"), ("backup", "elsewhere/b.zip"), ("settings",)])
+def test_who_only_looks_changes_nothing_of_an_older_database(
+    old: Path, tmp_path: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    before = left_in(tmp_path)
+    key_file = tmp_path / "elsewhere" / "key"
+    environment = {"DATA_DIR": str(tmp_path), "COOKIE_KEY_FILE": str(key_file), "COOKIE_KEYS": None}
+    done = CliRunner().invoke(cli.app, words, env={**environment, "LC_ALL": "C.UTF-8"})
+    assert "Traceback" not in done.output
+    assert left_in(tmp_path) == before
+    assert not key_file.exists()
+    if words == ("doctor",):
+        assert f"database: its schema, {REVISION}, is of an older gemgate" in done.stdout
+        assert f"gemgate.sqlite3.schema-{REVISION}" in done.stdout
+        assert "no account is set up" not in done.stdout, "that is not known"
+        done = CliRunner().invoke(cli.app, words, env={**environment, "LC_ALL": "zh_CN.UTF-8"})
+        assert f"其架构 {REVISION} 属于较旧的 gemgate" in done.stdout
+
+
+async def test_accounts_of_an_older_schema_are_seen_where_they_are_told_alike(tmp_path: Path) -> None:
+    place = tmp_path / "gemgate.sqlite3"
+    settings = settings_for(None, tmp_path)
+    database = await open_database(place)
+    await SqlAccountStore(database, VAULT).set_up(AccountSetup("alice", "web"))
+    await database.close()
+    assert [one.name for one in (await look(settings)).accounts or ()] == ["alice"]
+    await bring_up(place, by=lambda connection: migrate.downgrade(connection, "0028"))
+    seen = await look(settings)
+    assert (seen.older, [one.name for one in seen.accounts or ()]) == ("0028", ["alice"])
+
+
+async def test_a_backup_of_an_older_database_is_one_of_its_own_schema(old: Path, tmp_path: Path) -> None:
+    database = unopened(old)
+    manifest = await backup.write(tmp_path / "b.zip", database, None, 0.0)
+    assert (manifest.revision, sum(manifest.rows.values())) == (REVISION, await dump.count(database))
+    await database.close()
+    fresh = f"sqlite:///{tmp_path / 'fresh.sqlite3'}"
+    await backup.restore(tmp_path / "b.zip", fresh, open_blobs(settings_for(None, tmp_path)), replace=False)
+    again = await open_database(fresh)
+    assert (await SqlAccountStore(again, VAULT).get("bob")).cookies == GOOD
+    await again.close()
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new", "open before"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from gemgate.chat import Usage
 from gemgate.dialects import openai_batches, openai_files
 from gemgate.dialects.openai_batches import BatchRecord
 from gemgate.dialects.wire import read
-from gemgate.errors import BadRequest, NoAccount
+from gemgate.errors import BadRequest, LocalText, NoAccount
 from gemgate.files import Inline, StoredFile
 from tests.support.chat_events import CREATED
 
@@ -72,10 +73,11 @@ def test_a_batch_is_shown_as_openai_shows_it() -> None:
         times={"in_progress": CREATED + 1, "completed": CREATED + 9},
         output_file_id="file-2",
         error_file_id="file-3",
-        errors=(openai_batches.LineError("invalid_json_line", "x", 3),),
+        errors=(openai_batches.LineError("invalid_json_line", LocalText("x", "叉"), 3),),
         model="m",
         usage=Usage(1, 2, 3),
     )
+    assert [one["message"] for one in openai_batches.batch_object(full, "zh-CN")["errors"]["data"]] == ["叉"]
     shown = openai_batches.batch_object(full)
     Batch.model_validate(shown)
     assert (shown["in_progress_at"], shown["finalizing_at"], shown["completed_at"]) == (CREATED + 1, None, CREATED + 9)
@@ -155,6 +157,15 @@ def test_a_file_has_as_many_lines_as_openai_allows_and_its_errors_end() -> None:
     assert (len(good), [error.code for error in errors]) == (openai_batches.MAX_LINES, ["too_many_tasks"])
     good, errors = read_lines_whole(b"{\n" * 5000)
     assert (good, len(errors)) == ([], openai_batches.MAX_ERRORS)
+
+
+def test_a_wrong_line_is_stored_in_both_languages_and_one_of_before_is_read() -> None:
+    rows = [line(), b"{", b"[]", line(), line(custom_id="c", url="/v1/x"), line(custom_id="d", body={"stream": True})]
+    for wrong in (*read_lines(b"\n".join(rows), "/v1/images/generations")[1], *read_lines_whole(b"")[1]):
+        assert openai_batches.LineError.of(wrong.stored()) == wrong
+        assert re.search("[\u4e00-\u9fff]", wrong.told("zh-CN")["message"]), wrong
+    before = openai_batches.LineError.of({"code": "x", "message": "odd", "line": 1, "param": None})
+    assert before.told("zh")["message"] == "odd"
 
 
 def read_lines_whole(data: bytes) -> tuple[list[openai_batches.BatchLine], list[openai_batches.LineError]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from gemgate.chat import fold
 from gemgate.dialects import simple, simple_batches
 from gemgate.dialects.simple_batches import BatchView, TaskError, TaskResult
 from gemgate.dialects.wire import read
-from gemgate.errors import BadRequest, NoImage, RateLimited
+from gemgate.errors import BadRequest, LocalText, NoImage, RateLimited
 from gemgate.files import Inline
 from gemgate.images import ImageOptions, ImageRequest
 from tests.support.chat_events import ANSWERS, CREATED, image, meta, sent
@@ -184,9 +185,11 @@ def test_the_status_of_a_batch_has_the_printed_shape() -> None:
 def test_the_manifest_tells_of_a_task_its_file_or_its_error() -> None:
     done, failed = TaskResult("t0", image()), TaskError("t1", "refused", "no_image", False)
     entry = simple_batches.write_manifest_entry
-    assert entry("t0", "狐狸", "done", "fox.png", done)["file"] == "fox.png"
-    assert entry("t1", "b", "failed", "", failed)["error"] == "refused"
-    assert entry("t2", "c", "pending", "", None) == {"task_id": "t2", "prompt": "c", "status": "pending"}
+    assert entry("t0", "狐狸", "done", "fox.png", done, "en")["file"] == "fox.png"
+    noted = TaskResult("t0", replace(image(), note=LocalText("not in the gallery", "未列入图库")))
+    assert entry("t0", "狐狸", "done", "fox.png", noted, "zh-CN")["note"] == "未列入图库"
+    assert entry("t1", "b", "failed", "", failed, "en")["error"] == "refused"
+    assert entry("t2", "c", "pending", "", None, "en") == {"task_id": "t2", "prompt": "c", "status": "pending"}
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_jpegs_that_cannot_be_written_again_are_left_alone(kind):
     cleaned = clean(data)
     assert cleaned.logo == "kept"
     assert cleaned.data is data
-    assert cleaned.note
+    assert cleaned.note.en
 
 
 def test_a_lossless_webp_stays_lossless_and_exact():
@@ -149,4 +149,4 @@ def test_an_animated_webp_is_left_alone():
     data = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:])
     cleaned = clean(data)
     assert (cleaned.logo, cleaned.data) == ("kept", data)
-    assert "animated" in cleaned.note
+    assert "animated" in cleaned.note.en

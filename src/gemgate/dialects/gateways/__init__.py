@@ -2,7 +2,7 @@
 (docs/import.md has the facts of every format, and where they were looked at).
 """
 
-from gemgate.dialects.gateways.formats import FORMATS, LARGEST, NAMES, read
+from gemgate.dialects.gateways.formats import FORMATS, LARGEST, NAMES, Name, read
 from gemgate.dialects.gateways.taken import ClientKey, OfficialKey, Remark, Setting, Taken, WebAccount
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "LARGEST",
     "NAMES",
     "ClientKey",
+    "Name",
     "OfficialKey",
     "Remark",
     "Setting",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from gemgate.dialects.gateways import (
     cli_proxy_api,
     gemini2api,
@@ -25,25 +27,22 @@ FORMATS: tuple[Format, ...] = (
     one_api.FORMAT,
 )
 """In the order in which they are tried: each has names that no other has."""
-NAMES = tuple(form.name for form in FORMATS)
+Name = Literal[
+    "gemini-fastapi", "gemini2api", "gemini-web-to-api", "gemini-web2api", "litellm", "cli-proxy-api", "one-api"
+]
+NAMES: tuple[Name, ...] = get_args(Name)
 LARGEST = 1_000_000
 """Bytes of a configuration that is read."""
 
 
-def read(text: str, name: str = "") -> Taken:
-    """What a configuration has. name: of the format, "" = the one it looks like. BadRequest, never with what stands in
-    the text.
+def read(text: str, name: Name | None = None) -> Taken:
+    """What a configuration has. name: of the format, None = the one it looks like. BadRequest, never with what stands
+    in the text.
     """
     if len(text) > LARGEST:
         raise BadRequest(
             f"The file is larger than {LARGEST // 1000} kB; a configuration is not",
             f"文件超过 {LARGEST // 1000} kB，不像是配置文件",
-        )
-    if name and name not in NAMES:
-        raise BadRequest(
-            f"There is no such format; known are {', '.join(NAMES)}",
-            f"没有这种格式；可用：{'、'.join(NAMES)}",
-            param="from",
         )
     document = parse(text)
     for form in FORMATS:

@@ -174,7 +174,7 @@ def image_content(image: GeneratedImage, meta: ResponseMeta, *, link: bool) -> C
         known["data"] = Base64(image.data)
     else:
         known["uri"] = image_link(image, meta)
-    return {**known, "facts": image_facts(image)}
+    return {**known, "facts": image_facts(image, meta.language)}
 
 
 def media_content(media: Media, *, link: bool) -> Content:

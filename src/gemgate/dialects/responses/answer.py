@@ -275,7 +275,7 @@ def image_item(image: GeneratedImage, data: bytes, index: int, meta: ResponseMet
         "output_format": _FORMATS.get(image.mime, "png"),
         "size": str(image.size),
         "revised_prompt": image.prompt or None,
-        "facts": image_facts(image),
+        "facts": image_facts(image, meta.language),
     }
 
 

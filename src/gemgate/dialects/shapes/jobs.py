@@ -49,13 +49,17 @@ class Job(TypedDict):
 
 
 class WholeJob(Job):
-    """With what bounds it, what it waits for, and why tasks failed; input_errors: of a file that could not be run."""
+    """With what bounds it, what it waits for, and why tasks failed; input_errors: of a file that could not be run.
+
+    needs_person: nothing goes on before an account is signed in, or one that was paused is resumed.
+    """
 
     limited_by: NotRequired[Bound | None]
     limit: NotRequired[str | None]
     beyond_two_weeks: NotRequired[bool]
     unknown: NotRequired[list[str]]
     waiting_for: str | None
+    needs_person: NotRequired[Literal[True]]
     errors: list[TaskFailure]
     input_errors: NotRequired[list[BatchLineError]]
 

@@ -114,13 +114,17 @@ class BatchCounts(TypedDict):
 
 
 class BatchState(BatchCounts):
-    """next_offset: where the next page of results begins, if there is one. The forecast's fields come while it runs."""
+    """next_offset: where the next page of results begins, if there is one. The forecast's fields come while it runs.
+
+    needs_person: nothing goes on before an account is signed in, or one that was paused is resumed.
+    """
 
     results: list[BatchResult]
     errors: list[TaskFailure]
     cancelled: NotRequired[int]
     next_offset: NotRequired[int]
     waiting_for: NotRequired[str]
+    needs_person: NotRequired[Literal[True]]
     ready_at: NotRequired[DateTime | None]
     eta_seconds: NotRequired[int | None]
     limited_by: NotRequired[Bound | None]

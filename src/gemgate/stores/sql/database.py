@@ -175,9 +175,12 @@ async def open_database(url: str | Path, *, held_by: str = "") -> Database:
     return database
 
 
-def unopened(url: str | Path) -> Database:
-    """The database without a look at it: for who must start while it is away, and brings it up later."""
-    return Database(_engine(database_url(url), foreign_keys=True))
+def unopened(url: str | Path, *, only_look: bool = False) -> Database:
+    """The database without a look at it: for who must start while it is away, and brings it up later.
+
+    only_look: nothing is written to a SQLite file by any transaction, not even how it keeps its log.
+    """
+    return Database(_engine(database_url(url), foreign_keys=True, only_look=only_look))
 
 
 async def bring_up(url: str | Path, *, by: Callable[[Connection], None] | None = None, held_by: str = "") -> None:
@@ -247,12 +250,12 @@ def _make_file(path: Path) -> None:
         ) from None
 
 
-def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
+def _engine(url: URL, *, foreign_keys: bool, only_look: bool = False, **options: Any) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         if "poolclass" not in options:
             options |= {"pool_size": FILE_CONNECTIONS, "max_overflow": 0, "pool_use_lifo": True}
         engine = create_async_engine(url, connect_args={"async_creator_fn": Ending.connect}, **options)
-        _prepare_sqlite(engine, foreign_keys=foreign_keys)
+        _prepare_sqlite(engine, foreign_keys=foreign_keys, only_look=only_look)
         return engine
     if "poolclass" not in options:
         options |= {"pool_size": 10, "max_overflow": 10, "pool_timeout": CONNECT_SECONDS, "pool_pre_ping": True}
@@ -287,13 +290,16 @@ def _keep_a_log(cursor: Any) -> None:
         await_only(asyncio.sleep(0.01))
 
 
-def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
+def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool, only_look: bool) -> None:
     def connected(connection: Any, record: object) -> None:
         del record
         connection.isolation_level = None  # sqlite3 begins nothing by itself; `begun` does
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        _keep_a_log(cursor)
+        if only_look:
+            cursor.execute("PRAGMA query_only = ON")
+        else:
+            _keep_a_log(cursor)
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")

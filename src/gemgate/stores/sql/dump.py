@@ -33,15 +33,21 @@ TELLING: Final = ("account", "batch", "conversation", "picture", "stored_file", 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def tables() -> list[Table]:
-    """What is copied, in an order in which no row comes before one that it refers to."""
-    return [table for table in metadata.sorted_tables if table.name not in LEFT_BEHIND]
+def tables(connection: Connection) -> list[Table]:
+    """What is copied of this database, in an order in which no row comes before one that it refers to. An older schema
+    has tables and columns of its own. GatewayError for a newer one.
+    """
+    there = metadata
+    if migrate.understood(connection) != migrate.newest():
+        there = MetaData()
+        there.reflect(connection)
+    return [table for table in there.sorted_tables if table.name not in {*LEFT_BEHIND, migrate.VERSION_TABLE}]
 
 
 async def pages(database: Database) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
     """All rows of one moment, table by table, `PAGE` at a time."""
     async with database.reading(None) as connection:
-        for table in tables():
+        for table in await connection.run_sync(tables):
             async with connection.stream(select(table)) as result:
                 async for part in result.mappings().partitions(PAGE):
                     yield table.name, [dict(row) for row in part]
@@ -56,7 +62,10 @@ async def schema_revision(database: Database) -> str:
 async def count(database: Database) -> int:
     """How many rows there are to copy."""
     async with database.reading() as connection:
-        counted = [await connection.scalar(select(func.count()).select_from(table)) for table in tables()]
+        counted = [
+            await connection.scalar(select(func.count()).select_from(table))
+            for table in await connection.run_sync(tables)
+        ]
     return sum(number or 0 for number in counted)
 
 
@@ -124,7 +133,7 @@ def _count_on(connection: Connection) -> None:
     """PostgreSQL counts ids in sequences, which know nothing of rows that brought theirs along."""
     if connection.dialect.name != "postgresql":
         return
-    for table in tables():
+    for table in tables(connection):
         for column in table.primary_key:
             if isinstance(column.type, Integer) and column.autoincrement is not False and not column.foreign_keys:
                 highest = connection.scalar(select(func.max(column)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, Select, delete, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from gemgate.errors import LocalText
 from gemgate.images import GeneratedImage
 from gemgate.lazy_import import later
 from gemgate.ports.gallery import ALL_IMAGES, GalleryImage, ImageSearch
@@ -43,7 +44,8 @@ class SqlGallery:
             "logo": image.logo,
             "requested": image.requested,
             "resampled": image.resampled,
-            "note": image.note,
+            "note": image.note.en,
+            "note_zh": image.note.zh,
             "painter": image.painter,
             "origins": " ".join(picture.references),
             "batch": picture.batch,
@@ -145,7 +147,7 @@ def _image(row: Row[Any]) -> GalleryImage:
         name=row.name,
         requested=row.requested,
         resampled=row.resampled,
-        note=row.note,
+        note=LocalText(row.note, row.note_zh or row.note),
         painter=row.painter,
         prompt=row.prompt,
     )

@@ -39,9 +39,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
     GatewayError: it is of a newer gemgate, which is named.
     """
-    there = revision_of(connection)
-    if there is not None and there not in _known():
-        raise _newer(connection, there)
+    there = understood(connection)
     if revision == "head" and there == newest():
         return
     _take_turns(connection)
@@ -50,6 +48,24 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     else:
         _migrate(connection, "upgrade", revision)
     _sign(connection)
+
+
+def understood(connection: Connection) -> str | None:
+    """Where the schema stands; None for an empty database. GatewayError: it is of a newer gemgate, which is named."""
+    there = revision_of(connection)
+    if there is not None and there not in _known():
+        raise _newer(connection, there)
+    return there
+
+
+def holds(connection: Connection, *tables: Table) -> bool:
+    """Whether a schema, an older one perhaps, has these tables with all their columns."""
+    there = inspect(connection)
+    return all(
+        there.has_table(table.name)
+        and {column.name for column in table.columns} <= {column["name"] for column in there.get_columns(table.name)}
+        for table in tables
+    )
 
 
 def behind(connection: Connection) -> str:

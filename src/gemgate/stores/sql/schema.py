@@ -171,6 +171,7 @@ image = Table(
     Column("requested", Integer),
     Column("resampled", Boolean, nullable=False, server_default=false()),
     Column("note", Text, nullable=False, server_default=""),
+    Column("note_zh", Text, nullable=False, server_default=""),
     Column("origins", Text, nullable=False, server_default=""),
     Column("batch", Text, nullable=False, server_default=""),
     Column("handle", Text, nullable=False, server_default="", comment="Names it without a word of its prompt"),

@@ -99,7 +99,7 @@ async def _entries(jobs: Jobs, batch: Batch, caller: Caller, packed: set[int]) -
             error = task.error_zh if caller.language.lower().startswith("zh") else task.error
             outcome = TaskError(task.id, error, task.code, task.retryable)
         file = _file_of(task) if task.seq in packed else ""
-        yield simple_batches.write_manifest_entry(task.id, prompt, task.status, file, outcome)
+        yield simple_batches.write_manifest_entry(task.id, prompt, task.status, file, outcome, caller.language)
 
 
 async def _tasks(jobs: Jobs, batch: Batch) -> AsyncIterator[Task]:

@@ -301,7 +301,7 @@ async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchView:
     """With when it will be over, and what it waits for."""
     planned, waiting = await jobs.planner.of_batch(batch), jobs.waiting_for(batch, caller.language)
     ready: Mapping[str, Any] = forecasts.told(planned, jobs.clock.now(), caller.language) if planned else {}
-    return replace(_state(batch), forecast=ready, waiting_for=waiting)
+    return replace(_state(batch), forecast=ready, waiting_for=waiting, needs_person=jobs.needs_person(batch))
 
 
 def _done(jobs: Jobs, task: Task) -> TaskResult:

@@ -203,5 +203,5 @@ def entry(context: NodeContext, image: GalleryImage) -> shapes.GalleryPicture:
         "references": len(image.references),
         "thumb": f"{where}/thumb",
         "file": f"{where}/file",
-        "details": image_facts(image.image),
+        "details": image_facts(image.image, context.caller.language),
     }

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gemgate.batches import Batch, BatchKind, JobStatus, Task
 from gemgate.chat import Fold
+from gemgate.dialects.openai_batches import LineError
 from gemgate.dialects.simple_music import write_file
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import BadRequest
@@ -165,9 +166,10 @@ async def _told(context: NodeContext, batch: Batch) -> dict[str, Any]:
         **await _forecast(context, batch),
         "waiting_for": jobs.waiting_for(batch, context.caller.language) or None,
         "errors": [_error(context, task) for task in failed],
-    }
-    errors = loads(batch.metadata).get("errors") or []
-    return _job(context, batch) | more | ({"input_errors": errors[:ERRORS]} if errors else {})
+    } | ({"needs_person": True} if jobs.needs_person(batch) else {})
+    found = loads(batch.metadata).get("errors") or []
+    errors = [LineError.of(one).told(context.caller.language) for one in found[:ERRORS]]
+    return _job(context, batch) | more | ({"input_errors": errors} if errors else {})
 
 
 async def _forecast(context: NodeContext, batch: Batch) -> dict[str, Any]:

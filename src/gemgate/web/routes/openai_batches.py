@@ -52,7 +52,7 @@ async def create(context: NodeContext) -> Response:
         if not lines.errors:
             check_group(context.caller, "chat" if BATCH_KINDS[endpoint] in TEXT else "images")
         batch = await context.service.jobs.submit_lines(lines, about, submitter, admitted=context.admitted)
-    return json_response(openai_batches.batch_object(record_of(batch)))
+    return json_response(openai_batches.batch_object(record_of(batch), context.caller.language))
 
 
 @operation(
@@ -69,14 +69,15 @@ async def listing(context: NodeContext) -> Response:
     limit = whole_number(context.request, "limit", 20, least=1, most=100)
     store = context.service.jobs.store
     found, _ = await store.latest(scope(context.caller), OPENAI, limit + 1, context.request.query_params.get("after"))
-    return json_response(openai_batches.batch_listing([record_of(batch) for batch in found], limit=limit))
+    records, language = [record_of(batch) for batch in found], context.caller.language
+    return json_response(openai_batches.batch_listing(records, limit=limit, language=language))
 
 
 @operation(router, "GET", "/v1/batches/{batch_id}", "batches.get", group="batches", answers="openai.OpenAIBatch")
 async def one(context: NodeContext) -> Response:
     """How one batch stands."""
     batch = await context.service.jobs.get(context.caller, context.request.path_params["batch_id"], OPENAI)
-    return json_response(openai_batches.batch_object(record_of(batch)))
+    return json_response(openai_batches.batch_object(record_of(batch), context.caller.language))
 
 
 @operation(
@@ -87,7 +88,7 @@ async def cancel(context: NodeContext) -> Response:
     jobs = context.service.jobs
     batch = await jobs.get(context.caller, context.request.path_params["batch_id"], OPENAI)
     changed = batch if batch.state == "cancelled" else await jobs.change(batch, "cancelled")
-    return json_response(openai_batches.batch_object(record_of(changed)))
+    return json_response(openai_batches.batch_object(record_of(changed), context.caller.language))
 
 
 def record_of(batch: Batch) -> BatchRecord:
@@ -109,7 +110,7 @@ def record_of(batch: Batch) -> BatchRecord:
         times=_times(batch, status),
         output_file_id=about.get("output_file_id"),
         error_file_id=about.get("error_file_id"),
-        errors=tuple(LineError(**error) for error in about.get("errors", ())),
+        errors=tuple(LineError.of(error) for error in about.get("errors", ())),
         model=batch.model or None,
         usage=Usage(*usage) if usage else None,
     )
