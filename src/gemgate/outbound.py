@@ -79,6 +79,8 @@ class _GuardedResolver:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         if any(not self._allowed(str(entry[4][0])) for entry in found):
             raise _NotPublicError(host)
+        if not found:
+            raise OSError(f"{host} has no address")
         return [
             aiohttp.abc.ResolveResult(
                 hostname=host,

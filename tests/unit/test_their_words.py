@@ -15,9 +15,6 @@ from gemgate.upstreams.official.errors import of_status
 KEY = "AIzaSyA-1234567890abcdefghijklmnopqrstu"
 STEERING = "\x1b]0;x\x07 \u202egnp.exe\u202c\r\n"
 HOSTILE = f"I can't create that image.{STEERING}Ask ann.example@gmail.example about {KEY} " + "x" * 9999
-    f"I can't create that image.\x1b]0;x\x07 \u202egnp.exe\u202c\r\nAsk ann.example@gmail.example about {KEY} "
-    + "x" * 9999
-)
 
 
 def _official(status: int, text: str) -> GatewayError:
