@@ -37,10 +37,13 @@ IsPublic = Callable[[str], bool]
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the open Internet; addresses inside other addresses are looked at as well.
 
-    Of IPv6 only what is given out for that (RFC 4291, 2.4): what stands outside of it today may lead anywhere.
+    Of IPv6 only what is given out for that (RFC 4291, 2.4): what stands outside of it today may lead anywhere. One with
+    a zone (`%eth0`) is of that link, and the event loop would ask for it once more.
     """
+    if "%" in address:
+        return False
     try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv4Address):

@@ -167,11 +167,9 @@ async def test_a_name_is_asked_once_and_no_answer_of_it_leads_inside(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve, raising=False)
     url = f"http://changing.example:{site.port}/cat.png"
+    fetcher, sender = GuardedFetcher(timeout=0.5), GuardedSender(timeout=0.5)
     with pytest.raises((BadRequest, Unreachable)):
-        if way == "fetch":
-            await GuardedFetcher(timeout=0.5).fetch(url, 1000)
-        else:
-            await GuardedSender(timeout=0.5).post(url, b"{}", {})
+        await (fetcher.fetch(url, 1000) if way == "fetch" else sender.post(url, b"{}", {}))
     assert asked == ["changing.example"]
     assert site.hits == []
 

@@ -29,6 +29,7 @@ from gemgate.stores.sql.database import database_url as parsed_url
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.kept_words import ChatShare
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.live_settings import SqlSettingStore
 from gemgate.stores.sql.pairings import SqlPairingStore
@@ -73,19 +74,24 @@ class Storage:
 
     @cached_property
     def conversations(self) -> SqlConversationStore:
-        return SqlConversationStore(self.database, behind=self.database.is_sqlite)
+        return SqlConversationStore(self.database, behind=self.database.is_sqlite, share=self.chat_share)
 
     @cached_property
     def windows(self) -> SqlWindowStore:
         return SqlWindowStore(self.database)
 
     @cached_property
+    def chat_share(self) -> ChatShare:
+        """What one key may have of kept answers and named conversations, together."""
+        return ChatShare(int(self.settings.chats_per_key_mb * 1e6))
+
+    @cached_property
     def responses(self) -> SqlResponseStore:
-        return SqlResponseStore(self.database, "resp_")
+        return SqlResponseStore(self.database, "resp_", share=self.chat_share)
 
     @cached_property
     def interactions(self) -> SqlResponseStore:
-        return SqlResponseStore(self.database, "int_")
+        return SqlResponseStore(self.database, "int_", share=self.chat_share)
 
     @cached_property
     def jobs(self) -> SqlJobStore:
