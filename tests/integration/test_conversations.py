@@ -256,7 +256,7 @@ async def test_what_a_key_keeps_is_bounded_and_what_is_forgotten_is_said(sim: Si
         assert found[-1] == 200
         gone = made[found.index(404)]
         status, told = await ask(http, "/v1/responses", {"input": "turn 2", "previous_response_id": gone})
-        assert status == 404
+        assert (status, told["error"]["code"]) == (400, "previous_response_not_found")
         assert (await ask(http, "/v1/responses", {"input": "turn 2", "previous_response_id": made[-1]}))[0] == 200
         before = sim.record.generations
         status, told = await ask(http, "/v1/chat/completions", turn("turn 2"))
