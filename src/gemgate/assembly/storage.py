@@ -243,11 +243,14 @@ def needed(settings: Settings, name: str) -> str:
 
 
 def link_key_of(settings: Settings) -> bytes | None:
-    """The key that signs links to images; None where images are open: on loopback without keys."""
-    if not settings.api_keys and (settings.on_loopback or settings.auth == "none"):
-        return None
+    """The key that signs links to images; None where images are open: on loopback without keys.
+
+    A node of a fleet signs wherever it listens: whom its gateway lets in it cannot know.
+    """
     if settings.internal_token:
         return hashlib.sha256(b"gemgate links " + settings.internal_token.get_secret_value().encode()).digest()
+    if not settings.api_keys and (settings.on_loopback or settings.auth == "none"):
+        return None
     path = settings.data_dir / "links.key"
     try:
         return path.read_bytes()

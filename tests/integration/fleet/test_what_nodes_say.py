@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from gemgate.caller import Caller
-from gemgate.web.auth.forwarded_caller import ForwardedCaller
+from gemgate.errors import Unauthorized
+from gemgate.web.auth.forwarded_caller import ForwardedCaller, Level, accept, encode
 from gemgate.web.relay.node_client import Broken, Head, NodeClient
 from gemgate.web.relay.relay import SAFE, Relay, RelayedRequest
+from gemgate_simulator import Painting, Simulator
+from tests.support.serving import served, settings_for
 
 CALLER = ForwardedCaller(Caller(tenant="main", client="key:main", address="127.0.0.1"), "client", "https")
 OF_THE_ADDRESS = {
@@ -61,6 +69,12 @@ async def node(answer: web.Response) -> AsyncIterator[tuple[str, list[str]]]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
     finally:
         await runner.cleanup()
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as simulator:
+        yield simulator
 
 
 @pytest.fixture
@@ -157,3 +171,55 @@ def test_who_answered_is_the_gateways_word() -> None:
     head = stamped({"x-gemgate-node": "w2", "x-gemgate-hops": "9"})
     assert "x-gemgate-node" not in head
     assert head.getlist("x-gemgate-hops") == ["1"]
+
+
+async def test_a_node_on_loopback_shows_no_picture_without_a_signature(sim: Simulator, tmp_path: Path) -> None:
+    """Its gateway may be open to the world, and `/images/` is passed on whoever asks."""
+    sim.google.reply("fox", "", image=Painting())
+    token = "a-token-that-the-fleet-shares"
+
+    def stated(tenant: str, level: Level) -> dict[str, str]:
+        caller = Caller(tenant=tenant, client="x", address="203.0.113.9")
+        return {"x-gemgate-internal": token, "x-gemgate-caller": encode(ForwardedCaller(caller, level, "http"))}
+
+    async with served(settings_for(sim, tmp_path, internal_token=token)) as gate, aiohttp.ClientSession() as http:
+        body = {"prompt": "a fox", "response_format": "url"}
+        ask = http.post(f"{gate.url}/v1/images/generations", json=body, headers=stated("ann", "client"))
+        async with ask as answer:
+            link = (await answer.json())["data"][0]["url"]
+        assert "sig=" in link
+        bare, statuses = link.partition("?")[0], []
+        for url, tenant in ((link, ""), (bare, ""), (bare, "ben"), (bare, "ann")):
+            async with http.get(url, headers=stated(tenant, "open")) as answer:
+                statuses.append(answer.status)
+        assert statuses == [200, 401, 401, 200]
+
+
+HONEST = json.loads(encode(CALLER))
+
+
+@given(
+    st.sampled_from(sorted(HONEST)) | st.sampled_from(["models", "operations", "quota", "budget", "account"]),
+    st.sampled_from([None, 1, 1e308, [], {}, [[]], [{}], "x", True, {"a": 1}, [1, 2, 3], ["a", "b"], "\x00\n"]),
+)
+def test_a_statement_of_another_kind_is_refused_or_read(name: str, value: Any) -> None:
+    token = "t" * 16
+    statement = json.dumps(HONEST | {name: value}).encode()
+    headers = [(b"x-gemgate-internal", token.encode()), (b"x-gemgate-caller", statement)]
+    scope: dict[str, Any] = {"type": "http", "headers": headers}
+    try:
+        found = accept(scope, token)
+    except Unauthorized:
+        return
+    assert found is not None
+    caller = found.caller
+    assert found.scheme in ("http", "https")
+    for text in (caller.tenant, caller.client, caller.address, caller.language, caller.request_id):
+        assert isinstance(text, str)
+    assert all(isinstance(one, str) for one in caller.models | caller.operations)
+
+
+def test_a_statement_too_deep_to_read_is_refused() -> None:
+    scope: dict[str, Any] = {"headers": [(b"x-gemgate-internal", b"t" * 16), (b"x-gemgate-caller", b"[" * 60_000)]}
+    with pytest.raises(Unauthorized):
+        accept(scope, "t" * 16)
