@@ -39,6 +39,7 @@ nothing for this prompt? Everything that is not certain is "maybe" (docs/decisio
 from __future__ import annotations
 
 import errno
+import re
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
@@ -125,6 +126,21 @@ def system_words(error: BaseException) -> LocalText:
 def said(text: str, most: int = 100) -> str:
     """What a caller said (a path, an id, a type), cut to what a message has room for."""
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_KEYS = re.compile(r"\b(?:AIza|AQ\.|ya29\.|g\.a000|sidts-|AKEy)[\w.\-/+=]{8,}")
+_MAIL = re.compile(r"\b([\w+-]{1,2})[\w.+-]{0,62}@(?=\w)")
+
+
+def their_words(text: str, most: int = 300) -> str:
+    """Google's or a model's own words as a message may have them: on one line, and no more than so many characters.
+
+    Nothing that steers a terminal or turns a line around, no key or token (Google names the key that it has suspended),
+    and of mail addresses the beginning: whose account it was is not the caller's to know.
+    """
+    line = _STEERING.sub(" ", text[: 4 * most]).strip()
+    return _MAIL.sub(r"\1…@", _KEYS.sub("***", line))[:most]
 
 
 def forget_frames(error: BaseException) -> None:

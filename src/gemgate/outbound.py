@@ -37,10 +37,13 @@ IsPublic = Callable[[str], bool]
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the open Internet; addresses inside other addresses are looked at as well.
 
-    Of IPv6 only what is given out for that (RFC 4291, 2.4): what stands outside of it today may lead anywhere.
+    Of IPv6 only what is given out for that (RFC 4291, 2.4): what stands outside of it today may lead anywhere. One with
+    a zone (`%eth0`) is of that link, and the event loop would ask for it once more.
     """
+    if "%" in address:
+        return False
     try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv4Address):
@@ -79,6 +82,8 @@ class _GuardedResolver:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         if any(not self._allowed(str(entry[4][0])) for entry in found):
             raise _NotPublicError(host)
+        if not found:
+            raise OSError(f"{host} has no address")
         return [
             aiohttp.abc.ResolveResult(
                 hostname=host,

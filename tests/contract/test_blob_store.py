@@ -7,26 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from gemgate.errors import NotFound
 from gemgate.ports.blobs import BlobStore
 from gemgate.stores import blobs
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.testing import MemoryBlobs
+from tests.support.s3 import KEY, REGION, SECRET, make_bucket, running_s3
 
 NAME = "images/202611/a b/猫.png"
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_s3() as (host, port):
+        yield f"http://{host}:{port}"
 
 
 @pytest.fixture(params=["folder", "bucket", "spooling", "double"])
@@ -36,10 +32,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     if request.param == "double":
         return MemoryBlobs()
     endpoint, name = request.getfixturevalue("s3"), f"bucket-{tmp_path.name.lower().replace('_', '-')}"[:60].rstrip("-")
-    keys = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret"}
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="eu-central-1", **keys)
-    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    bucket = blobs.bucket(endpoint=endpoint, name=name, key_id="AKIDEXAMPLE", secret="secret", region="eu-central-1")
+    make_bucket(endpoint, name)
+    bucket = blobs.bucket(endpoint=endpoint, name=name, key_id=KEY, secret=SECRET, region=REGION)
     return bucket if request.param == "bucket" else SpoolingBlobStore(bucket, blobs.folder(tmp_path / "spool"))
 
 

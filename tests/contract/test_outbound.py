@@ -135,6 +135,45 @@ async def test_a_name_that_resolves_to_a_private_address_is_refused_before_conne
     assert site.hits == []
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (["93.184.216.34"], ["127.0.0.1"]),
+        (["93.184.216.34", "127.0.0.1"], ["93.184.216.34"]),
+        (["127.0.0.1", "93.184.216.34"], ["93.184.216.34"]),
+        (["::1"], ["93.184.216.34"]),
+        (["fe80::1%1"], ["93.184.216.34"]),
+        (["2606:4700::1111%1"], ["127.0.0.1"]),
+        (["::ffff:127.0.0.1"], ["127.0.0.1"]),
+        (["0.0.0.0"], ["127.0.0.1"]),
+        ([], ["127.0.0.1"]),
+    ],
+)
+@pytest.mark.parametrize("way", ["fetch", "tell"])
+async def test_a_name_is_asked_once_and_no_answer_of_it_leads_inside(
+    site: Site, monkeypatch: pytest.MonkeyPatch, first: list[str], then: list[str], way: str
+) -> None:
+    """Names that change their answer between judging and connecting, as a TTL of nothing allows."""
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int, **_: object) -> list[object]:
+        asked.append(host)
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (one, port, 0, 0))
+            if ":" in one
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port))
+            for one in (first if len(asked) == 1 else then)
+        ]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve, raising=False)
+    url = f"http://changing.example:{site.port}/cat.png"
+    fetcher, sender = GuardedFetcher(timeout=0.5), GuardedSender(timeout=0.5)
+    with pytest.raises((BadRequest, Unreachable)):
+        await (fetcher.fetch(url, 1000) if way == "fetch" else sender.post(url, b"{}", {}))
+    assert asked == ["changing.example"]
+    assert site.hits == []
+
+
 @pytest.mark.parametrize("stop", ["\u3002", "\uff0e", "\uff61", "\u2024"])
 async def test_another_full_stop_is_judged_as_the_client_connects(site: Site, stop: str) -> None:
     """The client reads 127<stop>0<stop>0<stop>1 as an address and asks no resolver for it."""

@@ -147,6 +147,23 @@ async def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
         await backup.restore(path, tmp_path / "new.sqlite3", store, replace=False)
 
 
+@pytest.mark.parametrize(
+    "rows",
+    ["[1, 2]", '"x"', "null", "1", "[[[", '{"no_such_column": 1}', '{"at": {"a": 1}}', "[" * 100_000, "{}", "\x00"],
+)
+async def test_rows_that_are_none_are_damage_in_one_line(tmp_path: Path, rows: str) -> None:
+    whole, broken = tmp_path / "whole.zip", tmp_path / "broken.zip"
+    store = open_blobs(settings_for(None, tmp_path))
+    database = await open_database(tmp_path / "here.sqlite3")
+    await backup.write(whole, database, None, 1_700_000_000.0)
+    await database.close()
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(broken, "w") as new:
+        new.writestr("manifest.json", old.read("manifest.json"))
+        new.writestr("rows/000000_audit_line.jsonl", rows + "\n")
+    with pytest.raises(BadRequest, match="damaged"):
+        await backup.restore(broken, tmp_path / "new.sqlite3", store, replace=False)
+
+
 async def command(folder: Path, *words: str | Path, **more: str) -> tuple[int, str]:
     environment = {
         "PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""),

@@ -226,3 +226,40 @@ async def test_conversations_are_listed_read_and_deleted_by_their_own_key_only(s
         assert not await upstream.has_chat(cid)
         assert await upstream.has_chat(sim.record.calls[1].cid)
     assert not sim.record.violations
+
+
+async def test_what_a_key_keeps_is_bounded_and_what_is_forgotten_is_said(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, chats_per_key_mb=0.02)
+
+    async def ask(http: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        async with http.post(path, json=body) as answer:
+            return answer.status, await answer.json()
+
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+
+        def turn(words: str, *before: str) -> dict[str, Any]:
+            roles = ("user", "assistant")
+            said = [{"role": roles[n % 2], "content": text} for n, text in enumerate((*before, words))]
+            return {"messages": said, "conversation_id": "plans"}
+
+        assert (await ask(http, "/v1/chat/completions", turn("turn 1")))[0] == 200
+        await asyncio.sleep(1.1)  # answers have whole seconds
+        made = []
+        for number in range(12):
+            status, told = await ask(http, "/v1/responses", {"input": f"turn {number} {'x' * 1500} {number}"})
+            assert status == 200
+            made.append(told["id"])
+        found = []
+        for one in made:
+            async with http.get(f"/v1/responses/{one}") as answer:
+                found.append(answer.status)
+        assert found[-1] == 200
+        gone = made[found.index(404)]
+        status, told = await ask(http, "/v1/responses", {"input": "turn 2", "previous_response_id": gone})
+        assert (status, told["error"]["code"]) == (400, "previous_response_not_found")
+        assert (await ask(http, "/v1/responses", {"input": "turn 2", "previous_response_id": made[-1]}))[0] == 200
+        before = sim.record.generations
+        status, told = await ask(http, "/v1/chat/completions", turn("turn 2"))
+        assert (status, told["error"]["code"]) == (404, "conversation_forgotten")
+        assert sim.record.generations == before, "a history that is gone is not left out in silence"
+        assert (await ask(http, "/v1/chat/completions", turn("turn 2", "turn 1", "reply to 1")))[0] == 200

@@ -27,10 +27,10 @@ import pytest
 from gemgate_simulator import Painting
 from gemgate_simulator.remote import BlockingSimulator
 from tests.support.fleets import ADMIN, MODEL, NO_LIMITS, Process, request, start
+from tests.support.s3 import KEY, REGION, SECRET, make_bucket, running_s3, s3_client
 
 pytestmark = [pytest.mark.timeout(280), pytest.mark.soak]  # they starve the machine: run by hand, alone
 MB = 1 << 20
-S3_KEY, S3_SECRET, REGION = "AKIDEXAMPLE", "secret/with+signs=", "eu-central-1"
 
 
 @dataclass(slots=True)
@@ -340,13 +340,6 @@ def test_memory_at_its_limit(sim: BlockingSimulator, tmp_path: Path) -> None:
     )
 
 
-def s3_client(endpoint: str) -> Any:
-    import boto3  # slow to import, and only these tests need it
-
-    keys = {"aws_access_key_id": S3_KEY, "aws_secret_access_key": S3_SECRET, "region_name": REGION}
-    return boto3.client("s3", endpoint_url=endpoint, **keys)
-
-
 @dataclass(slots=True)
 class Bucket:
     """An S3 server with a proxy before it that answers 503 while it is told to."""
@@ -358,13 +351,15 @@ class Bucket:
 
 @pytest.fixture
 def bucket() -> Iterator[Bucket]:
-    from moto.server import ThreadedMotoServer
+    with running_s3() as (host, port):
+        make_bucket(f"http://{host}:{port}", "pictures")
+        with before_it(host, port) as found:
+            yield found
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = s3_client(f"http://{host}:{port}")
-    client.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION})
+
+@contextmanager
+def before_it(host: str, port: int) -> Iterator[Bucket]:
+    """The proxy before an S3 server."""
     found = Bucket("")
 
     class Between(http.server.BaseHTTPRequestHandler):
@@ -405,14 +400,13 @@ def bucket() -> Iterator[Bucket]:
     yield found
     between.shutdown()
     between.server_close()
-    server.stop()
 
 
 def through_a_bucket_that_is_busy(sim: BlockingSimulator, folder: Path, bucket: Bucket, seconds: float) -> None:
     """Pictures one by one and a batch while the bucket answers 503; all of them stand in it afterwards."""
     sim.google.reply("number", "", image=Painting(), pace=0.1)
     more = {"STORAGE": "s3", "S3_ENDPOINT": bucket.endpoint, "S3_BUCKET": "pictures", "S3_REGION": REGION}
-    more |= {"S3_ACCESS_KEY_ID": S3_KEY, "S3_SECRET_ACCESS_KEY": S3_SECRET, "S3_ADDRESSING": "path"}
+    more |= {"S3_ACCESS_KEY_ID": KEY, "S3_SECRET_ACCESS_KEY": SECRET, "S3_ADDRESSING": "path"}
     with running(sim, folder, **more) as gateway:
         kept = gateway.image("before")[1]["data"][0]["url"]
         bucket.faulty.set()

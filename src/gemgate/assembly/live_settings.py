@@ -77,6 +77,7 @@ def _logo(service: Service, settings: Settings) -> None:
 def _shares(service: Service, settings: Settings) -> None:
     service.jobs.open_per_key = settings.batch_tasks_per_key
     service.files.per_owner = int(settings.files_per_key_mb * 1e6)
+    service.chat_share.most = int(settings.chats_per_key_mb * 1e6)
 
 
 ANYWHERE: Mapping[str, Apply] = {
@@ -101,6 +102,7 @@ LIVE: Mapping[str, Apply] = {
     "watermark_removal": _logo,
     "abandoned": _read_at_each_call,
     "files_per_key_mb": _shares,
+    "chats_per_key_mb": _shares,
     "batch_tasks_per_key": _shares,
 }
 """Every setting for which a change in a running process is safe, and what it takes for the parts to have it."""

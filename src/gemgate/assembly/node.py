@@ -126,6 +126,7 @@ async def _built(
         researches=researches,
         responses=storage.responses,
         interactions=storage.interactions,
+        chat_share=storage.chat_share,
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
         own_images=own_images,
         limiter=limiter,

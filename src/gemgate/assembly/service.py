@@ -38,6 +38,7 @@ from gemgate.stores.sql.budgets import SqlBudgets
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
+from gemgate.stores.sql.kept_words import ChatShare
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.uploads import ResumableUploads
 from gemgate.telemetry import CallSeries, Metrics, Observers, RecentRequests
@@ -116,6 +117,7 @@ class Service(Loops):
     researches: Researches
     responses: ResponseStore
     interactions: ResponseStore
+    chat_share: ChatShare
     uploads: ResumableUploads
     own_images: OwnImages
     limiter: MovingWindowLimiter

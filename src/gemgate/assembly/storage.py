@@ -32,6 +32,7 @@ from gemgate.stores.sql.database import database_url as parsed_url
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.kept_words import ChatShare
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.live_settings import SqlSettingStore
 from gemgate.stores.sql.pairings import SqlPairingStore
@@ -78,19 +79,24 @@ class Storage:
 
     @cached_property
     def conversations(self) -> SqlConversationStore:
-        return SqlConversationStore(self.database, behind=self.database.is_sqlite)
+        return SqlConversationStore(self.database, behind=self.database.is_sqlite, share=self.chat_share)
 
     @cached_property
     def windows(self) -> SqlWindowStore:
         return SqlWindowStore(self.database)
 
     @cached_property
+    def chat_share(self) -> ChatShare:
+        """What one key may have of kept answers and named conversations, together."""
+        return ChatShare(int(self.settings.chats_per_key_mb * 1e6))
+
+    @cached_property
     def responses(self) -> SqlResponseStore:
-        return SqlResponseStore(self.database, "resp_")
+        return SqlResponseStore(self.database, "resp_", share=self.chat_share)
 
     @cached_property
     def interactions(self) -> SqlResponseStore:
-        return SqlResponseStore(self.database, "int_")
+        return SqlResponseStore(self.database, "int_", share=self.chat_share)
 
     @cached_property
     def jobs(self) -> SqlJobStore:
@@ -284,11 +290,14 @@ def needed(settings: Settings, name: str) -> str:
 
 
 def link_key_of(settings: Settings) -> bytes | None:
-    """The key that signs links to images; None where images are open: on loopback without keys."""
-    if not settings.api_keys and (settings.on_loopback or settings.auth == "none"):
-        return None
+    """The key that signs links to images; None where images are open: on loopback without keys.
+
+    A node of a fleet signs wherever it listens: whom its gateway lets in it cannot know.
+    """
     if settings.internal_token:
         return hashlib.sha256(b"gemgate links " + settings.internal_token.get_secret_value().encode()).digest()
+    if not settings.api_keys and (settings.on_loopback or settings.auth == "none"):
+        return None
     path = settings.data_dir / "links.key"
     try:
         return path.read_bytes()

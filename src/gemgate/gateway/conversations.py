@@ -17,7 +17,7 @@ from typing import TypeVar
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, File, Image, Message, Reuse
-from gemgate.errors import GatewayError, StorageDown
+from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.files import Inline
 from gemgate.offload import offload
 from gemgate.pool.pool import AccountPool
@@ -175,8 +175,10 @@ class Conversations:
         self, named: Conversation | None, where: str, messages: tuple[Message, ...]
     ) -> tuple[Message, ...]:
         """The whole history of a conversation known by its id: callers send all of it, its end, or what is new."""
-        if named is None or not named.transcript or named.tip in chain(where, messages):
+        if named is None or not named.named or named.tip in chain(where, messages):
             return messages
+        if not named.transcript:
+            raise _forgotten()
         stored = transcript.load(named.transcript)
         kept, given = ([chain(where, [message])[0] for message in part] for part in (stored, messages))
         overlap = range(min(len(kept), len(given) - 1), 0, -1)
@@ -306,6 +308,16 @@ class Conversations:
     def _due(self) -> float:
         """When what rests from now on is deleted at Google; 0 for never."""
         return self._clock.now() + self._delete_after if self._delete_after else 0.0
+
+
+def _forgotten() -> NotFound:
+    return NotFound(
+        "What was said in this conversation is not kept any more, for newer chats of this key take all the room "
+        "(CHATS_PER_KEY_MB): send its whole history, or begin another one",
+        "该对话的内容已不再保存：此密钥较新的对话已占满空间（CHATS_PER_KEY_MB）。请发送完整历史，或开始新的对话",
+        param="conversation_id",
+        code="conversation_forgotten",
+    )
 
 
 def _away() -> StorageDown:

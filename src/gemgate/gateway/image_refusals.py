@@ -9,6 +9,7 @@ from gemgate.errors import (
     Refused,
     SignedOut,
     Spent,
+    their_words,
 )
 from gemgate.gateway.prompt_request import Attempt, PromptRequest
 from gemgate.ports.upstream import (
@@ -47,7 +48,7 @@ def image_refusal(text: str, *, account_only: bool) -> GatewayError | None:
 
     A generation happened, so none of these is tried again here.
     """
-    shown = text.strip()[:300] or "(no text)"
+    shown = their_words(text) or "(no text)"
     match meaning_of(text):
         case "quota":
             return Spent(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from gemgate.errors import GatewayError, NoMusic, NoVideo, Spent
+from gemgate.errors import GatewayError, NoMusic, NoVideo, Spent, their_words
 from gemgate.findings import Findings, Media
 from gemgate.gateway.image_refusals import nobody_signed_in
 from gemgate.media import MediaKind
@@ -63,7 +63,7 @@ def check_media_outcome(kind: MediaKind, piece: Completed) -> None:
 
 def media_refusal(kind: MediaKind, text: str) -> GatewayError | None:
     """Why there will be none; None where the words do not say so. Nothing is asked again here: Google answered."""
-    shown, words = text.strip()[:300] or "(no text)", WORDS[kind]
+    shown, words = their_words(text) or "(no text)", WORDS[kind]
     if _NO_ACCESS.search(text):
         return Spent(
             f"This account may make no {words.many}: {shown}",
@@ -93,7 +93,7 @@ def media_refusal(kind: MediaKind, text: str) -> GatewayError | None:
 
 def refused(kind: MediaKind, text: str) -> NoVideo | NoMusic:
     """Words in place of what was asked for."""
-    shown, words = text.strip()[:300] or "(no text)", WORDS[kind]
+    shown, words = their_words(text) or "(no text)", WORDS[kind]
     return words.none(
         f"Google made no {words.one}: {shown}",
         f"Google 没有生成{words.zh}：{shown}",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from gemgate.errors import Broken, GatewayError, NoResearch, Spent
+from gemgate.errors import Broken, GatewayError, NoResearch, Spent, their_words
 from gemgate.gateway.image_refusals import nobody_signed_in
 from gemgate.pool.pool import Lease
 from gemgate.ports.upstream import Completed, Researcher
@@ -92,4 +92,4 @@ def none_left(error: GatewayError, when: str) -> NoResearch:
 
 
 def _shown(text: str) -> str:
-    return text.strip()[:300] or "(no text)"
+    return their_words(text) or "(no text)"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, Ended, Event, Text, TextDelta, Transcription
-from gemgate.errors import BadRequest, GatewayError, OutputInvalid, Refused
+from gemgate.errors import BadRequest, GatewayError, OutputInvalid, Refused, their_words
 from gemgate.prompting.transcription import TranscriptFilter, instructions
 
 
@@ -50,7 +50,7 @@ async def only_words(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Even
 
 
 def _error_of(words: TranscriptFilter) -> GatewayError | None:
-    shown = words.held.strip()[:300]
+    shown = their_words(words.held)
     match words.outcome:
         case "refused":
             return Refused(

@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 from gemgate.batches import Batch, Checkpoint, Claim, Deferred, Done, JobStatus
 from gemgate.caller import Caller
 from gemgate.catalog import MEDIA_CARDS, ModelCard
-from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Stalled
+from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Stalled, their_words
 from gemgate.findings import Media
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.gateway import Gateway
@@ -366,7 +366,7 @@ def _interrupted(kind: MediaKind) -> Interrupted:
 
 def _late(kind: MediaKind, seconds: float, said: str) -> Stalled:
     """What Google said last need be no refusal: it says at once that it is making one."""
-    words, shown = WORDS[kind], said.strip()[:300]
+    words, shown = WORDS[kind], their_words(said)
     return Stalled(
         f"Google made no {words.one} within {seconds:g} seconds" + (f"; its last words: {shown}" if shown else ""),
         f"Google 在 {seconds:g} 秒内没有完成{words.zh}" + (f"；最后的回答：{shown}" if shown else ""),

@@ -129,6 +129,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Uploads that a key may have at a time, in MB together; 0 = off",
     )
+    chats_per_key_mb: float = Field(
+        2000,
+        ge=0,
+        description="Answers that can be continued (`store`) and named conversations that a key may have, in MB "
+        "together; the oldest are forgotten; 0 = off",
+    )
     batch_tasks_per_key: Count = Field(
         100_000, description="Tasks of batches that a key may have open at a time; 0 = off"
     )

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import SQLAlchemyError
 
 from gemgate.errors import BadRequest
 from gemgate.ports.blobs import BlobStore
@@ -91,7 +91,7 @@ async def _write_blobs(archive: zipfile.ZipFile, blobs: BlobStore, done: Callabl
 
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, UnicodeError),
-    *(ValueError, KeyError, TypeError, AttributeError, StatementError),
+    *(ValueError, KeyError, TypeError, AttributeError, SQLAlchemyError),
 )
 """What reading an archive raises that somebody or something has changed: RuntimeError is an entry that says it needs a
 password, NotImplementedError a method of packing that nobody has."""
@@ -160,5 +160,8 @@ def _rows_in(archive: zipfile.ZipFile, done: Callable[[str], None]) -> Iterator[
     for name in sorted(archive.namelist()):
         if name.startswith("rows/"):
             table = name.removeprefix("rows/").removesuffix(".jsonl").partition("_")[2]
-            yield table, [json.loads(line) for line in archive.read(name).splitlines()]
+            rows = [json.loads(line) for line in archive.read(name).splitlines()]
+            if not all(isinstance(row, dict) and row for row in rows):
+                raise ValueError("a row names its columns")
+            yield table, rows
             done(table)

@@ -48,7 +48,7 @@ QUIET = frozenset({"health", "ready", "metrics", "images.stored"})
 _COOKIE = re.compile(
     r"((?:__Secure-|__Host-)?[13]?P?(?:SIDTS|SIDCC|PSIDTS|PSIDCC|PSID|SAPISID|APISID|HSID|SSID))([=:]\s?)[^\s;,\"']+"
 )
-_TOKEN = re.compile(r"\b(?:g\.a000|sidts-|AKEy|ya29\.)[\w.\-/+=]{8,}")
+_TOKEN = re.compile(r"\b(?:AIza|g\.a000|sidts-|AKEy|ya29\.)[\w.\-/+=]{8,}")
 _CREDENTIAL = re.compile(
     r"((?:bearer|basic)\s+|(?:api[-_]?key|x-goog-api-key|x-api-key|token|secret|password|sig|key)[\"']?\s*[=:]\s*[\"']?)"
     r"[^\s&\"',;}]{6,}",

@@ -85,7 +85,8 @@ def series_json(name: str, now: float, started_at: float, points: Iterable[Mappi
     """The answer of GET /api/series. since: what was before is not known. Points of one moment are added up."""
     summed: dict[int, dict[str, Any]] = {}
     for point in points:
-        known = summed.setdefault(point["at"], {"at": point["at"], **dict.fromkeys(SUMS, 0), "spread": [0] * BOUNDS})
+        at = int(point["at"])
+        known = summed.setdefault(at, {"at": at, **dict.fromkeys(SUMS, 0), "spread": [0] * BOUNDS})
         for one in SUMS:
             known[one] += point[one]
         known["spread"] = [a + b for a, b in zip(known["spread"], point["spread"], strict=True)]

@@ -47,7 +47,8 @@ ALSO = {
 """What each status beside the usual ones says."""
 ABOUT = (
     "Answers may get more fields. A whole answer that takes longer than KEEPALIVE_SECONDS has the status 200 and white "
-    "space in front; what fails after that is an error in the body."
+    "space in front; what fails after that is an error in the body. A method that a path does not have is answered 405 "
+    "in the shape of the path's other errors, with `Allow`."
 )
 KEYED = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"}}
 """The header of operations that generate once under the same key."""

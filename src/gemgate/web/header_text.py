@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -10,3 +11,10 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 def header_text(value: str) -> bytes:
     """A value as it goes out. What would end its line becomes `_`, a letter that no header can carry `?`."""
     return _CONTROLS.sub("_", value).encode("latin-1", "replace")
+
+
+def stamped(raw: Iterable[tuple[bytes, bytes]], ours: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """The head of an answer with our headers, which stand in place of those of the same name."""
+    added = [(name.lower().encode("latin-1"), header_text(value)) for name, value in ours.items()]
+    names = {name for name, _ in added}
+    return [header for header in raw if header[0].lower() not in names] + added

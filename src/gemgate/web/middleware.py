@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -21,7 +21,7 @@ from gemgate.telemetry.logs import bind_contextvars, get_logger
 from gemgate.web import errors, paths
 from gemgate.web.context import AppState, RequestContext, context_of
 from gemgate.web.disconnect import ClientDisconnected
-from gemgate.web.header_text import header_text
+from gemgate.web.header_text import header_text, stamped
 from gemgate.web.interim import CROWDED, PromptSentNotifier
 from gemgate.web.keepalive import KeepAlive
 from gemgate.web.request_body import BODY_SECONDS
@@ -115,13 +115,6 @@ class RequestMiddleware:
                 "request.done", operation=context.operation, status=_status(answer), seconds=context.seconds(),
                 path=path, added=context.added,
             )  # fmt: skip
-
-
-def stamped(raw: Iterable[tuple[bytes, bytes]], ours: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """The head of an answer with our headers, which stand in place of those of the same name."""
-    added = [(name.lower().encode("latin-1"), header_text(value)) for name, value in ours.items()]
-    names = {name for name, _ in added}
-    return [header for header in raw if header[0].lower() not in names] + added
 
 
 def _status(answer: KeepAlive) -> int:

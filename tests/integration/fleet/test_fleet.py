@@ -424,3 +424,12 @@ async def test_durable_calls_reach_a_node_that_can_answer_and_are_found_through_
         fleet.sim.google.clear()
         for account in ("ann", "ben"):
             assert fleet.ask("POST", f"/api/accounts/{account}/reset", {})[0] == 200
+
+
+def test_an_upload_goes_on_at_the_gateway(fleet: RunningFleet) -> None:
+    """The node names the address that the rest is sent to, and clients bring their key there."""
+    wishes = {"x_goog_upload_protocol": "resumable", "x_goog_upload_command": "start"}
+    about = {"x_goog_upload_header_content_type": "text/plain", "x_goog_upload_header_content_length": "5"}
+    status, headers, _ = request(fleet.url, "POST", "/upload/v1beta/files", {}, x_goog_api_key=KEY, **wishes, **about)
+    assert status == 200
+    assert headers["x-goog-upload-url"].startswith(f"{fleet.url}/upload/v1beta/files/")

@@ -158,6 +158,11 @@ async def _file_share(gate: Served, browser: Browser, put: Put) -> None:
     assert gate.service.files.per_owner == 1
 
 
+async def _chat_share(gate: Served, browser: Browser, put: Put) -> None:
+    await put(CHATS_PER_KEY_MB=0.000001)
+    assert gate.service.chat_share.most == 1
+
+
 async def _task_share(gate: Served, browser: Browser, put: Put) -> None:
     await put(BATCH_TASKS_PER_KEY=1)
     bearer: dict[str, Any] = {"authorization": f"Bearer {CLIENT}"}
@@ -182,6 +187,7 @@ PROBES: dict[str, Probe] = {
     "keepalive_seconds": _keepalive,
     "abandoned": _abandoned,
     "files_per_key_mb": _file_share,
+    "chats_per_key_mb": _chat_share,
     "batch_tasks_per_key": _task_share,
 }
 

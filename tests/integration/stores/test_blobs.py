@@ -17,37 +17,28 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
-import boto3
 import openai
 import pytest
 from aiohttp import web
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from moto.server import ThreadedMotoServer
 
 from gemgate.errors import NotFound, StorageDown
 from gemgate.stores import blobs
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate_simulator import Simulator
+from tests.support.s3 import KEY, REGION, SECRET, make_bucket, running_s3
 from tests.support.serving import served, settings_for
-
-KEY, SECRET, REGION = "AKIDEXAMPLE", "secret/with+signs=", "eu-central-1"
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The address of an S3 server with one bucket."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    client = boto3.client(
-        "s3", endpoint_url=endpoint, aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name=REGION
-    )
-    client.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION})
-    yield endpoint
-    server.stop()
+    with running_s3() as (host, port):
+        endpoint = f"http://{host}:{port}"
+        make_bucket(endpoint, "pictures")
+        yield endpoint
 
 
 def bucket(endpoint: str, **more: Any) -> blobs.ObjectBlobStore:

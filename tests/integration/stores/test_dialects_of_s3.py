@@ -15,6 +15,7 @@ from gemgate.policy.bucket_address import bucket_address
 from gemgate.settings import explicit
 from gemgate.stores import blobs
 from gemgate.stores.blobs import SpoolingBlobStore
+from tests.support.s3 import make_bucket, running_s3
 
 HOST = "s3.shop.test"
 
@@ -129,3 +130,9 @@ async def test_the_doctor_finds_the_style_that_works(monkeypatch: pytest.MonkeyP
         assert found.verdict == "ok"
         assert "'look'" in found.found
         assert not server.objects
+
+
+def test_each_test_server_begins_empty() -> None:
+    for _ in range(2):
+        with running_s3() as (host, port):
+            make_bucket(f"http://{host}:{port}", "pictures")

@@ -120,3 +120,11 @@ def _kinds(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
         if one.__module__ == "gemgate.errors":
             yield one
             yield from _kinds(one)
+
+
+def test_a_wrong_method_is_said_once_for_all_paths() -> None:
+    """It is no operation's answer, so it stands in none."""
+    assert "405" in DOCUMENT["info"]["description"]
+    operations = [one for path in DOCUMENT["paths"].values() for one in path.values() if "responses" in one]
+    assert operations
+    assert not any("405" in one["responses"] for one in operations)

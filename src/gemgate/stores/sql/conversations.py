@@ -18,6 +18,7 @@ from gemgate.ports.conversations import Conversation, StoredResponse
 from gemgate.ports.upstream import Thread
 from gemgate.stores.sql import made_chats
 from gemgate.stores.sql.database import Database
+from gemgate.stores.sql.kept_words import ChatShare, size
 from gemgate.stores.sql.schema import conversation as table
 from gemgate.stores.sql.schema import stored_response as responses
 
@@ -40,10 +41,12 @@ class SqlConversationStore:
     behind: `save` returns at once, and what was saved within a moment is written together by `tend`, before anything
     else is asked here at the latest. It is for a database that nobody else reads: a crash in that moment costs that
     the histories are told anew. What callers know by its id, or what is to be deleted at Google, never waits.
+    share: how much of named ones a key may have here; what was said in the oldest is forgotten.
     """
 
-    def __init__(self, database: Database, *, behind: bool = False) -> None:
+    def __init__(self, database: Database, *, behind: bool = False, share: ChatShare | None = None) -> None:
         self._database = database
+        self._share = share or ChatShare()
         self._behind = behind
         self._waiting: dict[str, Conversation] = {}
         self._told = asyncio.Event()
@@ -105,6 +108,8 @@ class SqlConversationStore:
             saved = await connection.execute(_upsert(self._database.is_sqlite, told=True), _row(conversation))
             if saved.one_or_none() is None and conversation.thread.cid:  # the id is another tenant's, the chat is not
                 await connection.execute(made_chats.of(conversation.thread.cid, conversation.tenant))
+            if conversation.transcript:
+                await self._share.make_room(connection, conversation.tenant, conversation.id)
 
     async def tend(self) -> None:
         """Write what waits, together, a moment after it came; runs for ever, and leaves nothing when it is ended."""
@@ -215,6 +220,7 @@ def _row(conversation: Conversation, owner: str = "", until: float = 0.0) -> _Va
         "sentinel": conversation.sentinel,
         "named": conversation.named,
         "transcript": conversation.transcript,
+        "bytes": size(conversation.transcript),
         "lease_owner": owner,
         "lease_until": until,
         "created_at": conversation.created_at,
@@ -244,10 +250,14 @@ def _conversation(row: Row[Any]) -> Conversation:
 
 
 class SqlResponseStore:
-    """`prefix`: answers whose ids begin otherwise are another dialect's and not seen."""
+    """`prefix`: answers whose ids begin otherwise are another dialect's and not seen.
 
-    def __init__(self, database: Database, prefix: str = "") -> None:
+    share: how much a key may have here; the oldest are forgotten.
+    """
+
+    def __init__(self, database: Database, prefix: str = "", share: ChatShare | None = None) -> None:
         self._database = database
+        self._share = share or ChatShare()
         self._prefix = prefix
 
     async def save(self, response: StoredResponse) -> None:
@@ -257,10 +267,12 @@ class SqlResponseStore:
             "body": response.body,
             "transcript": response.transcript,
             "created_at": response.created_at,
+            "bytes": size(response.body, response.transcript),
         }
         insert_one = sqlite_insert if self._database.is_sqlite else postgresql.insert
         async with self._database.writing() as connection:
             await connection.execute(insert_one(responses).values(values).on_conflict_do_nothing())
+            await self._share.make_room(connection, response.tenant, response.id)
 
     async def get(self, response_id: str, tenant: str) -> StoredResponse | None:
         if not response_id.startswith(self._prefix):

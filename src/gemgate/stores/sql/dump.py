@@ -112,7 +112,10 @@ async def restore_rows(url: str | Path, revision: str, found: Iterable[tuple[str
             there = MetaData()
             there.reflect(connection)
         for name, rows in found:
-            insert_missing(connection, there.tables[name], rows)
+            table = there.tables[name]
+            if not all(row.keys() <= set(table.c.keys()) for row in rows):
+                raise ValueError(f"columns that {name} does not have")
+            insert_missing(connection, table, rows)
         migrate.upgrade(connection)
         _count_on(connection)
 

@@ -258,6 +258,7 @@ conversation = Table(
     Column("sentinel", Text, nullable=False, server_default=""),
     Column("named", Boolean, nullable=False, server_default=false()),
     Column("transcript", Text, nullable=False, server_default=""),
+    Column("bytes", BigInteger, nullable=False, server_default="0", comment="Of the transcript, in UTF-8"),
     Column("lease_owner", Text, nullable=False, server_default=""),
     Column("lease_until", Double, nullable=False, server_default="0"),
     Column("created_at", Double, nullable=False),
@@ -268,6 +269,7 @@ conversation = Table(
     Index("ix_conversation_tip", "tip"),
     Index("ix_conversation_tenant_updated_at", "tenant", "updated_at"),
     Index("ix_conversation_delete_at", "delete_at"),
+    Index("ix_conversation_tenant_bytes", "tenant", "bytes"),
 )
 
 stored_response = Table(
@@ -278,7 +280,9 @@ stored_response = Table(
     Column("body", Text, nullable=False),
     Column("transcript", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("bytes", BigInteger, nullable=False, server_default="0", comment="Of body and transcript, in UTF-8"),
     Index("ix_stored_response_created_at", "created_at"),
+    Index("ix_stored_response_tenant_created_at_bytes", "tenant", "created_at", "bytes"),
 )
 
 batch = Table(

@@ -24,6 +24,7 @@ from gemgate.errors import (
     Stalled,
     TooLarge,
     Unreachable,
+    their_words,
 )
 from gemgate.media import MediaKind
 
@@ -41,7 +42,7 @@ def of_status(status: int, body: Any, *, now: float) -> GatewayError:
     found = found.get("error") if isinstance(found, dict) else None
     found = found if isinstance(found, dict) else {}
     word = str(found.get("status", ""))
-    said = str(found.get("message") or f"HTTP {status}")[:500]
+    said = their_words(str(found.get("message") or f"HTTP {status}"), 500)
     details = [row for row in found.get("details") or () if isinstance(row, dict)]
     reasons = {str(row.get("reason")) for row in details}
     if status == 401 or reasons & _KEY_REASONS:

@@ -102,25 +102,30 @@ def _read(text: str) -> ForwardedCaller:
         fields = json.loads(text)
         quota = fields.get("quota")
         caller = Caller(
-            tenant=fields["tenant"],
-            client=fields["client"],
-            address=fields["address"],
+            tenant=_text(fields["tenant"]),
+            client=_text(fields["client"]),
+            address=_text(fields["address"]),
             per_hour=fields.get("per_hour"),
             admin=fields["admin"] is True,
-            language=fields["language"],
-            request_id=fields["request_id"],
-            models=frozenset(fields.get("models", ())),
-            operations=frozenset(fields.get("operations", ())),
+            language=_text(fields["language"]),
+            request_id=_text(fields["request_id"]),
+            models=frozenset(map(_text, fields.get("models", ()))),
+            operations=frozenset(map(_text, fields.get("operations", ()))),
             account=str(fields.get("account", "")),
             quota=Quota(*quota) if quota is not None else None,
             budget=Budget.parse(fields.get("budget", "")),
         )
-        return ForwardedCaller(
-            caller, cast("Level", fields["level"]) if fields["level"] in _RANK else "open", fields["scheme"]
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
+        level = cast("Level", fields["level"]) if fields["level"] in _RANK else "open"
+        return ForwardedCaller(caller, level, "https" if fields["scheme"] == "https" else "http")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unauthorized(
             "The gateway's statement about the caller cannot be read; run the same gemgate version on all nodes",
             "无法读取网关关于调用者的声明，请在所有节点上运行相同版本的 gemgate",
             code="internal_statement",
         ) from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value

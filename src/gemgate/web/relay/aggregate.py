@@ -9,11 +9,12 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from starlette.responses import Response
 
+from gemgate.accounts import CAPABILITIES, State
 from gemgate.errors import BadRequest, GatewayError, LocalText
 from gemgate.fleet.nodes import Fleet, NodeView
 from gemgate.pool.status import AccountStatus
@@ -45,22 +46,22 @@ class Gathered:
     missing: Mapping[str, str]
 
 
-Read = Callable[[dict[str, Any]], object]
-"""Goes through a node's answer as its user will; raises where that is not what the answer has."""
+Tell = Callable[[Gathered], dict[str, Any]]
+"""What a route answers; raises where a node's answer is not what it should be."""
 
 
-async def query_all(context: FrontContext, read: Read) -> Gathered:
-    """Ask every node that can be asked the same question at once; one whose answer cannot be read is silent."""
+async def query_all(context: FrontContext, tell: Tell) -> Gathered:
+    """Ask every node that can be asked the same question at once; one whose answer cannot be told is silent."""
     fleet = context.fleet
     nodes = [one for one in fleet.nodes if one.serves]
     hop: NodeClient = context.request.app.state.hop
-    answers = await asyncio.gather(*(_ask(hop, one, context, read) for one in nodes))
+    answers = await asyncio.gather(*(_ask(hop, one, context, tell) for one in nodes))
     answered = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, dict)}
     silent = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, str)}
     return Gathered(answered, silent)
 
 
-async def _ask(hop: NodeClient, one: NodeView, context: RequestContext, read: Read) -> dict[str, Any] | str:
+async def _ask(hop: NodeClient, one: NodeView, context: RequestContext, tell: Tell) -> dict[str, Any] | str:
     """The node's answer, or why there is none."""
     stated = forwarded_caller.ForwardedCaller(context.caller, "admin", context.request.url.scheme)
     received = b""
@@ -75,35 +76,49 @@ async def _ask(hop: NodeClient, one: NodeView, context: RequestContext, read: Re
                     return "its answer is too large"
             if exchange.head.status != 200:
                 return f"it answered {exchange.head.status}"
-        answer: dict[str, Any] = orjson.loads(received)
-        read(answer)
-    except (KeyError, TypeError, AttributeError, IndexError):
-        return "its answer is of another kind: is it of another version?"
+        return readable(one.name, orjson.loads(received), tell)
     except (Unsent, Broken, TimeoutError, GatewayError, orjson.JSONDecodeError) as error:
         return str(error) or type(error).__name__
-    return answer
+
+
+def readable(node: str, answer: Any, tell: Tell) -> dict[str, Any] | str:
+    """A node's answer if it can be told by itself, so that those of others can be told beside it; else what is wrong.
+
+    Numbers have 53 bits: those of all nodes can be added up.
+    """
+    try:
+        orjson.dumps(tell(Gathered({node: answer}, {})), option=orjson.OPT_STRICT_INTEGER)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        return "its answer is of another kind: is it of another version?"
+    found: dict[str, Any] = answer
+    return found
 
 
 @operation(
     router, "GET", "/api/accounts", "accounts.list", group="any", level="admin", summary="All accounts of all nodes"
 )
 async def accounts(context: FrontContext) -> Response:
-    gathered = await query_all(context, _read_accounts)
-    answer = {
+    return json_response(accounts_of(await query_all(context, accounts_of)))
+
+
+def accounts_of(gathered: Gathered) -> dict[str, Any]:
+    return {
         "accounts": _rows(gathered, "accounts"),
         "waiting": sum(told["waiting"] for told in gathered.answers.values()),
         "silent": gathered.missing,
     }
-    return json_response(answer)
 
 
 @operation(
     router, "GET", "/api/gems", "gems.list", group="any", level="admin", summary="The gems of all accounts of all nodes"
 )
 async def gems(context: FrontContext) -> Response:
-    gathered = await query_all(context, lambda told: (list(told["gems"]), dict(told["problems"])))
+    return json_response(gems_of(await query_all(context, gems_of)))
+
+
+def gems_of(gathered: Gathered) -> dict[str, Any]:
     problems = {name: why for told in gathered.answers.values() for name, why in told["problems"].items()}
-    return json_response({"gems": _rows(gathered, "gems"), "problems": problems, "silent": gathered.missing})
+    return {"gems": _rows(gathered, "gems"), "problems": problems, "silent": gathered.missing}
 
 
 async def account_by_account(context: FrontContext) -> Response:
@@ -134,29 +149,16 @@ for _method, _path, _name in (
     summary="Whether everything is all right, and why",
 )
 async def summary(context: FrontContext) -> Response:
-    fleet = context.fleet
-    gathered = await query_all(context, _read_overview)
-    now = context.state.clock.now()
-    rows = _rows(gathered, "accounts")
-    language = context.caller.language
-    degraded = context.state.troubles(language) + [one.for_(language) for one in _troubles(fleet, gathered)]
-    degraded += [text for told in gathered.answers.values() for text in told["degraded"]]
-    said = overview.summary_of([_account(row) for row in rows], list(dict.fromkeys(degraded)), now)
+    fleet, language, now = context.fleet, context.caller.language, context.state.clock.now()
+
+    def tell(gathered: Gathered) -> dict[str, Any]:
+        troubles = [one.for_(language) for one in _troubles(fleet, gathered)]
+        return overview_of(gathered, [*context.state.troubles(language), *troubles], now)
+
+    facts = tell(await query_all(context, tell))
     if not fleet.nodes:
-        said = overview.Summary("setup", "No node has registered yet.", "尚无节点注册。")
-    requests = [told["requests"] for told in gathered.answers.values()]
-    facts = {
-        "level": said.level,
-        "sentence": {"en": said.en, "zh": said.zh},
-        "degraded": degraded,
-        "accounts": rows,
-        "waiting": sum(told["waiting"] for told in gathered.answers.values()),
-        "requests": {name: sum(one[name] for one in requests) for name in COUNTED},
-        "version": __version__,
-        "node": "gateway",
-        "nodes": dict(fleet.words()),
-        "started_at": min((told["started_at"] for told in gathered.answers.values()), default=0),
-    }
+        facts |= {"level": "setup", "sentence": {"en": "No node has registered yet.", "zh": "尚无节点注册。"}}
+    facts |= {"version": __version__, "node": "gateway", "nodes": dict(fleet.words())}
     etag = f'W/"{hashlib.sha256(orjson.dumps(facts)).hexdigest()[:20]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "accept-language, cookie, authorization"}
     if context.request.headers.get("if-none-match") == etag:
@@ -164,20 +166,22 @@ async def summary(context: FrontContext) -> Response:
     return Response(orjson.dumps({"now": now, **facts}), headers=headers, media_type="application/json")
 
 
-def _read_accounts(answer: Mapping[str, Any]) -> None:
-    """For `Read`: rows that can be passed on."""
-    if not (all(isinstance(row, dict) for row in answer["accounts"]) and isinstance(answer["waiting"], int)):
-        raise TypeError("not a list of accounts")
-
-
-def _read_overview(answer: Mapping[str, Any]) -> None:
-    """For `Read`: rows that can be judged, and numbers that can be added up."""
-    _read_accounts(answer)
-    for row in answer["accounts"]:
-        _account(row)
-    numbers = [answer["started_at"], *(answer["requests"][name] for name in COUNTED)]
-    if not (all(isinstance(number, int | float) for number in numbers) and isinstance(answer["degraded"], list)):
-        raise TypeError("not an overview")
+def overview_of(gathered: Gathered, degraded: list[str], now: float) -> dict[str, Any]:
+    """What all nodes say together; degraded: what is wrong beside that."""
+    rows = _rows(gathered, "accounts")
+    for told in gathered.answers.values():
+        degraded += [str(text) for text in told["degraded"]]
+    said = overview.summary_of([_account(row) for row in rows], list(dict.fromkeys(degraded)), now)
+    requests = [told["requests"] for told in gathered.answers.values()]
+    return {
+        "level": said.level,
+        "sentence": {"en": said.en, "zh": said.zh},
+        "degraded": degraded,
+        "accounts": rows,
+        "waiting": sum(told["waiting"] for told in gathered.answers.values()),
+        "requests": {name: sum(one[name] for one in requests) for name in COUNTED},
+        "started_at": min((0 + told["started_at"] for told in gathered.answers.values()), default=0),
+    }
 
 
 def _troubles(fleet: Fleet, gathered: Gathered) -> list[LocalText]:
@@ -209,9 +213,20 @@ def _troubles(fleet: Fleet, gathered: Gathered) -> list[LocalText]:
 
 
 def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
-    status = AccountStatus(row["state"], row["state"] in USABLE, LocalText(row["why"]), until=row["until"] or 0.0)
-    resting = tuple(one["capability"] for one in row["cooldowns"] if one["capability"] != "text")
-    return overview.AccountOverview(row["name"], status, row["lanes"]["max"], row["lanes"]["busy"], resting)
+    """Each value of its kind, whatever of it is looked at: what is said of one depends on the others."""
+    state = str(row["state"])
+    status = AccountStatus(
+        cast("State", state), state in USABLE, LocalText(str(row["why"])), until=float(row["until"] or 0)
+    )
+    resting = [one["capability"] for one in row["cooldowns"] if one["capability"] != "text"]
+    lanes = row["lanes"]
+    return overview.AccountOverview(
+        str(row["name"]),
+        status,
+        int(lanes["max"]),
+        int(lanes["busy"]),
+        tuple(one for one in CAPABILITIES if one in resting),
+    )
 
 
 @operation(
@@ -226,9 +241,13 @@ def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
 async def requests(context: FrontContext) -> Response:
     """The same filters as on a node. There is one page: `limit` rows at most, 200 with every node's newest."""
     limit = whole_number(context.request, "limit", 50, least=1, most=200)
-    gathered = await query_all(context, lambda told: [-row["time"] for row in told["requests"]])
+    told = requests_of(await query_all(context, requests_of))
+    return json_response({**told, "requests": told["requests"][:limit], "next_cursor": None})
+
+
+def requests_of(gathered: Gathered) -> dict[str, Any]:
     rows = sorted(_rows(gathered, "requests"), key=lambda row: -row["time"])
-    return json_response({"requests": rows[:limit], "next_cursor": None, "silent": gathered.missing})
+    return {"requests": rows, "silent": gathered.missing}
 
 
 @operation(
@@ -244,10 +263,13 @@ async def requests(context: FrontContext) -> Response:
 async def series(context: FrontContext) -> Response:
     """As on a node, added up; since: from when on all of them count."""
     step, now = step_of(context.request), context.state.clock.now()
-    gathered = await query_all(context, lambda told: series_json(step, now, told["since"], told["points"]))
-    since = max((told["since"] for told in gathered.answers.values()), default=now)
-    points = [point for told in gathered.answers.values() for point in told["points"]]
-    return json_response({**series_json(step, now, since, points), "silent": gathered.missing})
+
+    def tell(gathered: Gathered) -> dict[str, Any]:
+        since = max((0 + told["since"] for told in gathered.answers.values()), default=now)
+        points = [point for told in gathered.answers.values() for point in told["points"]]
+        return {**series_json(step, now, since, points), "silent": gathered.missing}
+
+    return json_response(tell(await query_all(context, tell)))
 
 
 def _rows(gathered: Gathered, name: str) -> Sequence[dict[str, Any]]:

@@ -111,7 +111,7 @@ class RelayApp:
 
     async def _pass_on(self, request: Request, route: Route, send: Send) -> None:
         context = context_of(request)
-        context.operation = route.name or "none"
+        context.request, context.operation = request, route.name or "none"
         passage: RelayedRequest | None = None
         status = CLIENT_CLOSED
 

@@ -56,8 +56,11 @@ class Defaults:
 _ID = re.compile(
     rb'"((?:resp|int)_[0-9a-f]{8,64}|file-[0-9a-f]{8,64}|(?:batch|imgtask)_[0-9a-f]{4,64}|files/[\w-]{4,64})"'
 )
-_FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]{1,500}\r\n){0,8}\r\n([^\r\n]{1,200})\r\n')
+_MODEL_FIELD = b'name="model"\r\n'
+_MODEL = re.compile(rb"(?:[^\r\n]{1,500}\r\n){0,8}\r\n([^\r\n]{1,200})\r\n")
 """Bounded repetitions: without a bound every line of a hostile form would be read once for each line before it."""
+FIELDS_READ = 16
+"""Fields called `model` of a form that are looked at: a pattern over all of it holds the interpreter for as long."""
 _FORM_OF_ANSWER = re.compile(rb'name="?(?:stream|response_format)\b')
 """Where a form for words may ask for a stream or for plain text; in doubt it does."""
 _JSON_BEGINS = (b"{", b" ", b"\n", b"\r", b"\t")
@@ -159,8 +162,14 @@ def _model_of(body: bytes) -> str:
     if body[:1] in _JSON_BEGINS:
         model = wire.parse_json(body).get("model")
         return model if isinstance(model, str) else ""
-    found = _FORM_MODEL.search(body)
-    return found[1].decode("utf-8", "replace").strip() if found else ""
+    at = 0
+    for _ in range(FIELDS_READ):
+        if (at := body.find(_MODEL_FIELD, at)) < 0:
+            break
+        at += len(_MODEL_FIELD)
+        if found := _MODEL.match(body, at):
+            return found[1].decode("utf-8", "replace").strip()
+    return ""
 
 
 def _comes_otherwise(body: bytes) -> bool:

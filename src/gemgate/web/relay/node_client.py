@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -48,6 +49,14 @@ _OURS = frozenset(
 _KEYS = frozenset(("authorization", "x-api-key", "x-goog-api-key"))
 _EDGE_ONLY = frozenset(("cookie", "x-csrf-token"))
 """What signs a browser in here. A node has no use for it, and could use it."""
+_TOLD_BY_NODES = re.compile(
+    r"content-(?:type|length|encoding|disposition|range|language)|cache-control|etag|last-modified|expires|age|vary"
+    r"|accept-ranges|allow|location|retry-after(?:-ms)?|x-should-retry|preference-applied|www-authenticate|deprecation"
+    r"|x-accel-buffering|(?:x-gemgate|x-goog|x-ratelimit|anthropic|openai)-[a-z0-9-]+"
+)
+"""What of a node's head goes to the client. The rest speaks for the whole address (cookies, who may read, where to go
+next): that is the gateway's to say.
+"""
 KEY_SHOWN_TO_NODES = "edge"
 """Stands for a key that was checked here: nodes need to know that one came (it tells dialects apart), not which."""
 
@@ -127,9 +136,17 @@ class Exchange:
     head: Head
     noticed: bool
     _response: aiohttp.ClientResponse
+    _unread: bytes = b""
+
+    def unread(self, data: bytes) -> None:
+        """Bytes that were read for nothing: `chunks` gives them once more."""
+        self._unread = data
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Bytes as they come; Broken when the node goes away in the middle."""
+        if self._unread:
+            data, self._unread = self._unread, b""
+            yield data
         try:
             async for chunk in self._response.content.iter_any():
                 yield chunk
@@ -191,6 +208,9 @@ class NodeClient:
                 raise body.failure from None
             raise Broken(type(error).__name__, ended=_ended(error), noticed=sight.noticed) from None
         try:
+            if response.status < 200 or (300 <= response.status < 400 and response.status != 304):
+                # No route of ours leads elsewhere; clients would take their keys along to wherever this one does.
+                raise Broken(f"it answered HTTP {response.status}", noticed=sight.noticed)
             yield Exchange(_head(response), sight.noticed, response)
         finally:
             # Also ends the call on the node, unless its answer has been read to the end.
@@ -218,7 +238,7 @@ class NodeClient:
         """Whether somebody is there: a cheap question, for nodes that could not be reached."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                async with self._session.get(node_url.rstrip("/") + "/health") as response:
+                async with self._session.get(node_url.rstrip("/") + "/health", allow_redirects=False) as response:
                     return response.status == 200
         except (aiohttp.ClientError, TimeoutError, ConnectionError):
             return False
@@ -267,8 +287,6 @@ def _head(response: aiohttp.ClientResponse) -> Head:
     for name, value in response.raw_headers:
         lower = name.lower()
         word = lower.decode("latin-1")
-        # Our own server stamps the date and the request id.
-        if word in _HOP_BY_HOP or word in named or word in ("date", "x-request-id", "request-id"):
-            continue
-        passed.append((lower, value))
+        if _TOLD_BY_NODES.fullmatch(word) and word not in named and word not in _OURS:
+            passed.append((lower, value))
     return Head(response.status, passed, fields)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit, urlunsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,6 +27,7 @@ from gemgate.web.auth import forwarded_caller
 from gemgate.web.context import context_of
 from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.errors import RULE, stream_error
+from gemgate.web.header_text import stamped
 from gemgate.web.relay import call_info
 from gemgate.web.relay.body import Body
 from gemgate.web.relay.call_info import CallInfo, Defaults
@@ -41,6 +43,11 @@ REFUSAL_BYTES = 65_536
 
 IN_MEMORY = ("gemini.upload.continue", "requests.explain")
 """Operations on what lives in the memory of one node only: that another does not know it says nothing."""
+
+SAFE = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
+"""Nothing that a node answers is a page of ours: browsers run nothing of it at our address."""
+LINKS = (b"location", b"x-goog-upload-url")
+"""Headers with addresses to which clients bring their keys next."""
 
 _READS = ("GET", "HEAD", "OPTIONS")
 _MOVES = (429, 502, 503)
@@ -214,6 +221,7 @@ class Relay:
         async for chunk in exchange.chunks():
             read += chunk
             if len(read) > REFUSAL_BYTES:
+                exchange.unread(read)
                 return False
         if head.status in _MOVES:
             self._fleet.refused(node, wanted, head.retry_after)
@@ -253,10 +261,15 @@ class Relay:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _stamped(self, passage: RelayedRequest, head: Head) -> list[tuple[bytes, bytes]]:
-        headers = [*head.headers, (b"x-gemgate-hops", str(passage.hops).encode())]
+        """The head as the client gets it: ours are the links, the word on who answered, and that nothing may run."""
+        ours = {**SAFE, "x-gemgate-hops": str(passage.hops)}
         if passage.caller.admin:
-            headers.append((b"x-gemgate-node", passage.node.encode("latin-1", "replace")))
-        return headers
+            ours["x-gemgate-node"] = passage.node
+        told = [one for one in head.headers if one[0] != b"x-gemgate-node"]
+        for at, (name, value) in enumerate(told):
+            if name in LINKS:
+                told[at] = (name, _here(context_of(passage.request).base_url, value))
+        return stamped(told, ours)
 
     async def _end_broken_stream(self, passage: RelayedRequest, node: NodeView, why: str) -> None:
         """The node went away in the middle of its answer: said in-band where there is a way, else by cutting it off."""
@@ -274,6 +287,13 @@ class Relay:
         if public:
             return public.partition("://")[0]
         return "https" if context_of(request).access.is_https(request) else "http"
+
+
+def _here(base: str, link: bytes) -> bytes:
+    """A node's link as one to us, whatever host it names."""
+    ours, parts = urlsplit(base), urlsplit(link.decode("latin-1"))
+    path = "/" + parts.path.lstrip("/")  # two slashes would name a host again
+    return urlunsplit((ours.scheme, ours.netloc, path, parts.query, "")).encode("latin-1")
 
 
 class ConnectionCut(Exception):

@@ -1,0 +1,119 @@
+"""How much one key may have of kept answers and named conversations: the oldest go, never another key's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import func, select
+
+from gemgate.ports.conversations import Conversation, StoredResponse
+from gemgate.ports.upstream import Thread
+from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
+from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.kept_words import ChatShare, size
+from gemgate.stores.sql.schema import conversation, stored_response
+
+MOST = 1000
+ANSWER = StoredResponse("resp_0", "alice", "b" * 100, "猫" * 50, 100.0)
+CHAT = Conversation("chat-0", "alice", "tip", 2, "default", "g1", "x", Thread(("c_1",)), 100.0, 100.0, named=True)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await open_database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def share() -> ChatShare:
+    return ChatShare(MOST)
+
+
+@pytest.fixture
+def answers(database: Database, share: ChatShare) -> SqlResponseStore:
+    return SqlResponseStore(database, "resp_", share)
+
+
+@pytest.fixture
+def chats(database: Database, share: ChatShare) -> SqlConversationStore:
+    return SqlConversationStore(database, behind=database.is_sqlite, share=share)
+
+
+async def held(database: Database, tenant: str) -> int:
+    async with database.reading() as connection:
+        return sum(
+            [
+                int(await connection.scalar(select(func.coalesce(func.sum(t.c.bytes), 0)).where(t.c.tenant == tenant)))
+                for t in (conversation, stored_response)
+            ]
+        )
+
+
+async def test_the_oldest_answers_make_room(database: Database, answers: SqlResponseStore) -> None:
+    await answers.save(replace(ANSWER, id="resp_bob", tenant="bob", created_at=1.0))
+    for number in range(10):  # 250 bytes each
+        await answers.save(replace(ANSWER, id=f"resp_{number}", created_at=100.0 + number))
+        assert await held(database, "alice") <= MOST
+    found = [number for number in range(10) if await answers.get(f"resp_{number}", "alice") is not None]
+    assert found == [6, 7, 8, 9]
+    assert await answers.get("resp_bob", "bob") is not None
+
+
+async def test_conversations_count_beside_answers_and_keep_their_row(
+    database: Database, answers: SqlResponseStore, chats: SqlConversationStore
+) -> None:
+    await chats.save(replace(CHAT, transcript="x" * 600, delete_at=5000.0))
+    for number in range(2):
+        await answers.save(replace(ANSWER, id=f"resp_{number}", created_at=200.0 + number))
+    assert await held(database, "alice") == 500
+    kept = await chats.get("alice", "chat-0")
+    assert kept is not None
+    assert kept.transcript == ""
+    assert kept.named
+    assert [one.id for one in await chats.due(6000.0, 10)] == ["chat-0"], "it is still ours to delete at Google"
+
+
+async def test_a_conversation_that_goes_on_is_new_again(
+    database: Database, answers: SqlResponseStore, chats: SqlConversationStore
+) -> None:
+    await chats.save(replace(CHAT, transcript="x" * 400))
+    await answers.save(replace(ANSWER, id="resp_1", created_at=150.0))
+    await chats.save(replace(CHAT, transcript="x" * 700, updated_at=300.0))
+    await answers.save(replace(ANSWER, id="resp_2", created_at=400.0))
+    kept = await chats.get("alice", "chat-0")
+    assert kept is not None
+    assert len(kept.transcript) == 700
+    assert await answers.get("resp_1", "alice") is None
+
+
+async def test_what_is_larger_by_itself_is_not_kept(database: Database, answers: SqlResponseStore) -> None:
+    await answers.save(ANSWER)
+    await answers.save(replace(ANSWER, id="resp_1", body="b" * (MOST + 1), created_at=200.0))
+    assert await answers.get("resp_1", "alice") is None
+    assert await held(database, "alice") <= MOST
+
+
+async def test_the_one_just_written_is_the_newest_of_its_second(answers: SqlResponseStore) -> None:
+    for number in range(20):
+        await answers.save(replace(ANSWER, id=f"resp_{number}"))
+        assert await answers.get(f"resp_{number}", "alice") is not None
+
+
+async def test_nothing_goes_where_there_is_no_bound(
+    database: Database, share: ChatShare, answers: SqlResponseStore
+) -> None:
+    share.most = 0
+    for number in range(10):
+        await answers.save(replace(ANSWER, id=f"resp_{number}", created_at=100.0 + number))
+    assert await held(database, "alice") == 2500
+    share.most = MOST
+    await answers.save(replace(ANSWER, id="resp_last", created_at=500.0))
+    assert await held(database, "alice") <= MOST
+
+
+def test_bytes_are_those_of_utf8() -> None:
+    for text in ("", "abc", "猫ü", "😀"):
+        assert size(text, text) == 2 * len(text.encode())
