@@ -25,7 +25,9 @@ from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import open_vault
 from gemgate_simulator import Simulator
-from tests.browser.conftest import APP, Firefox, connected, free_port, needed, screen
+from tests.browser.conftest import APP, Firefox, connected, needed, screen
+from tests.support.patience import PATIENCE
+from tests.support.servers import free_port
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
@@ -126,7 +128,7 @@ async def desktop(folder: Path, google: Simulator, display: str) -> AsyncIterato
         "OverrideFirstRunPage": "",
     }
     (folder / "policies" / "policies.json").write_text(json.dumps({"policies": policies}))
-    port, marionette = await free_port(), await free_port()
+    port, marionette = free_port(), free_port()
     (folder / "profiles" / "firefox" / "user.js").write_text(f'user_pref("marionette.port", {marionette});')
     environment = {
         "PATH": "/opt/gemgate/bin:/usr/local/bin:/usr/bin:/bin",
@@ -165,7 +167,7 @@ async def stopped(running: Desktop) -> None:
         for supervisor in running.processes("supervisord"):
             supervisor.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(50):
+            async with asyncio.timeout(PATIENCE):
                 await running.process.wait()
         except TimeoutError:
             running.process.kill()
@@ -175,7 +177,7 @@ async def stopped(running: Desktop) -> None:
 @asynccontextmanager
 async def seen(running: Desktop) -> AsyncIterator[Firefox]:
     """The desktop's Firefox through Marionette: to look where things are, not to press them."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         reader, writer = await connected(running.marionette)
         browser = Firefox(reader, writer)
         await browser.receive()
@@ -186,7 +188,7 @@ async def seen(running: Desktop) -> AsyncIterator[Firefox]:
             writer.close()
 
 
-async def shown(browser: Firefox, selector: str, seconds: float = 30) -> None:
+async def shown(browser: Firefox, selector: str, seconds: float = PATIENCE) -> None:
     async with asyncio.timeout(seconds):
         while not await browser.run(f"return document.querySelector({json.dumps(selector)}) !== null"):
             await asyncio.sleep(0.1)
@@ -217,7 +219,7 @@ async def test_a_person_signs_in_once_and_nothing_is_typed_after_that(google: Si
                 first = await running.cookies()
 
                 await browser.open(APP + "?rotate=1")
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE):
                     while (kept := await running.cookies()) is None or kept == first:
                         await asyncio.sleep(0.2)
                 assert first is not None

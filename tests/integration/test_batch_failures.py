@@ -24,7 +24,8 @@ from gemgate.policy.backoff import Backoff
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate_simulator import Answer, Painting, Simulator
 from tests.support.batch_calls import QUICK, ordered, status, steered, until_status
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import AT_ONCE, until
+from tests.support.serving import Served, served, settings_for
 
 NO_BREAKER = {"cooldown_auth_seconds": 0, "cooldown_429_seconds": 0}
 
@@ -64,7 +65,7 @@ async def test_tries_follow_the_rule_and_are_counted(sim: Simulator, tmp_path: P
         at = [call.time for call in sim.record.calls]
         gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
         for number, gap in enumerate(gaps):
-            assert 0.1 * 2**number <= gap < 0.1 * 2**number * 1.25 + 3.0, gaps
+            assert 0.1 * 2**number <= gap < 0.1 * 2**number * 1.25 + AT_ONCE, gaps
 
 
 async def test_after_the_last_try_it_has_failed_and_says_why(sim: Simulator, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from gemgate.files import Inline
 from gemgate.outbound import GuardedFetcher
 from gemgate_simulator import Simulator
 from gemgate_simulator.record import Call
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 SCRIPTS = (

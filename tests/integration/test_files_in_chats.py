@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 pytestmark = pytest.mark.usefixtures("patient")
 

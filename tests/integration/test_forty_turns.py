@@ -18,7 +18,8 @@ from google import genai
 from google.genai import types
 
 from gemgate_simulator import Simulator
-from tests.support.serving import served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 SYSTEM = "Be kind, and answer in one line."

@@ -22,7 +22,8 @@ from gemgate.outbound import GuardedSender
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment, painter
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 from tests.support.webhooks import listening
 
 POSTED = {"prompt": "draw a red cat", "response_format": "url"}
@@ -146,15 +147,13 @@ async def test_a_long_poll_answers_how_it_stands_when_its_time_is_up(
 ) -> None:
     sim.google.reply("cat", "", image=Painting(), delay=30)
     task = await posted(http, {**POSTED, "async": True})
-    async with asyncio.timeout(5), http.get(f"/v1/images/tasks/{task['id']}?wait=1") as answer:
+    async with asyncio.timeout(PATIENCE), http.get(f"/v1/images/tasks/{task['id']}?wait=1") as answer:
         assert (await answer.json())["status"] == "in_progress"
     async with http.get(f"/v1/images/tasks/{task['id']}?wait=100000") as answer:
         assert (answer.status, (await answer.json())["error"]["param"]) == (400, "wait")
     async with http.delete(f"/v1/images/tasks/{task['id']}") as answer:
         assert (answer.status, (await answer.json())["status"]) == (200, "cancelled")
-    async with asyncio.timeout(10):
-        while sim.record.open_streams:
-            await asyncio.sleep(0.02)
+    await until(lambda: not sim.record.open_streams)
     assert (await ended(http, task))["status"] == "cancelled"
     async with http.delete(f"/v1/images/tasks/{task['id']}") as answer:
         assert (answer.status, (await answer.json())["status"]) == (200, "cancelled")
@@ -305,9 +304,7 @@ async def test_the_answer_under_a_key_outlives_the_process(sim: Simulator, tmp_p
 async def left(http: aiohttp.ClientSession, sim: Simulator, body: Any, path: str = "/v1/images/generations") -> None:
     """A client that goes away while Google paints for it."""
     call = asyncio.create_task(posted(http, body, path, status=200))
-    async with asyncio.timeout(10):
-        while not sim.record.open_streams:
-            await asyncio.sleep(0.02)
+    await until(lambda: sim.record.open_streams)
     await asyncio.sleep(0.2)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -316,7 +313,7 @@ async def left(http: aiohttp.ClientSession, sim: Simulator, body: Any, path: str
 
 async def explained(http: aiohttp.ClientSession, ends: bool = True) -> Any:
     """What is told of the last call for images, when its images are over."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while True:
             async with http.get("/api/requests") as answer:
                 rows = [row for row in (await answer.json())["requests"] if row["operation"] in WAYS]
@@ -365,9 +362,7 @@ async def test_abandoned_calls_are_cancelled_where_that_is_the_setting(sim: Simu
     settings = settings_for(sim, tmp_path, abandoned="cancel")
     async with served(settings, job_rules=QUICK) as gate, aiohttp.ClientSession(gate.url) as http:
         await left(http, sim, {"prompt": "a cat"})
-        async with asyncio.timeout(10):
-            while sim.record.open_streams:
-                await asyncio.sleep(0.02)
+        await until(lambda: not sim.record.open_streams)
         told = await explained(http)
         assert (told["abandoned"], told["pictures"]) == ("cancelled", [])
 
@@ -388,9 +383,7 @@ async def test_nothing_is_sent_for_who_has_left(sim: Simulator, tmp_path: Path) 
 async def test_a_call_under_a_key_is_finished_and_found_by_it(http: aiohttp.ClientSession, sim: Simulator) -> None:
     sim.google.reply("cat", "", image=Painting(), delay=0.8)
     call = asyncio.create_task(posted(http, POSTED, status=200, Idempotency_Key="found"))
-    async with asyncio.timeout(10):
-        while not sim.record.open_streams:
-            await asyncio.sleep(0.02)
+    await until(lambda: sim.record.open_streams)
     call.cancel()
     assert (await posted(http, POSTED, status=200, Idempotency_Key="found"))["data"]
     async with http.get("/api/requests?status=499") as answer:
@@ -438,7 +431,7 @@ async def test_kill_9_loses_no_task_and_generates_nothing_twice(tmp_path: Path) 
                 task = await posted(http, {"prompt": "draw number 1", "response_format": "url", "async": True})
                 waiting = {"prompt": "draw number 2", "response_format": "url"}
                 call = asyncio.create_task(posted(http, waiting, url, status=200, Idempotency_Key="two"))
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE):
                     while sum(one.generated for one in (await sim.record()).calls) < 2:
                         await asyncio.sleep(0.05)
                 await asyncio.sleep(1.7)  # the chats' ids are written down

@@ -18,7 +18,8 @@ from gemgate.settings import Settings
 from gemgate_simulator import Simulator
 from tests.support import official
 from tests.support.official import OfficialApi
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENT, until
+from tests.support.serving import Served, served, settings_for
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 
@@ -128,7 +129,7 @@ async def test_calls_under_way_end_when_their_account_leaves(sim: Simulator, tmp
         status, body, _ = await call
         assert (status, body["choices"][0]["message"]["content"]) == (200, "one two three four")
         if way == "remove":
-            await until(lambda: upstream._session is None, 5)  # type: ignore[attr-defined]
+            await until(lambda: upstream._session is None)  # type: ignore[attr-defined]
         assert sim.record.generations == 1
 
 
@@ -250,7 +251,7 @@ async def test_a_phantom_session_is_named_and_waited_out(sim: Simulator, tmp_pat
         await asyncio.sleep(5)
         assert sim.record.requests_of("init") - visits <= 2  # no loop of sign-ins
         alice.phantom = False
-        await until(lambda: account.status().state == "ready", 12)
+        await until(lambda: account.status().state == "ready", PATIENT)
         assert (await ask(http))[0] == 200
         assert sim.record.generations == 2
     assert not sim.record.violations

@@ -24,6 +24,7 @@ from gemgate.web import interim, request_body
 from gemgate.web.interim import InterimProtocol
 from gemgate.web.stored_files import media_type
 from gemgate_simulator import Simulator
+from tests.support.patience import PATIENCE
 from tests.support.serving import served, settings_for
 
 ADMIN = "admin-key-of-this-test"
@@ -61,7 +62,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest
             writer.write(before)
             await reader.readuntil(b"ok")
         writer.write(b"GET / HTTP/1.1\r\nX: ")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read(1) == b""
         writer.close()
@@ -90,7 +91,7 @@ async def test_one_address_has_so_many_connections_without_a_head(monkeypatch: p
     server, port = await _listening(monkeypatch)
     try:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             reader, _ = await asyncio.open_connection("127.0.0.1", port)
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read(1) == b""
@@ -108,7 +109,7 @@ async def test_a_body_that_stops_is_told_so(sim: Simulator, tmp_path: Path, monk
         host, _, port = gate.url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert b"body_timeout" in await reader.readuntil(b"}}")
         writer.close()
 

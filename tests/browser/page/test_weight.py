@@ -14,7 +14,8 @@ from playwright.async_api import Browser
 import gemgate.web.page
 from gemgate.web.page import assets
 from tests.browser.page.conftest import visiting
-from tests.support.serving import Served, until
+from tests.support.patience import until
+from tests.support.serving import Served
 
 STATIC = Path(gemgate.web.page.__file__).parent / "static"
 MOST = 400_000

@@ -14,7 +14,8 @@ from google.genai._gaos.lib import compat_errors
 
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 STORY = " ".join(f"Sentence {number} of the story." for number in range(60))
@@ -39,7 +40,7 @@ async def client(gate: Served) -> AsyncIterator[Any]:
 
 
 async def over(client: Any, interaction: Any) -> Any:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while interaction.status == "in_progress":
             await asyncio.sleep(0.05)
             interaction = await client.get(id=interaction.id)

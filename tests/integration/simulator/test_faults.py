@@ -10,8 +10,9 @@ from curl_cffi.requests.exceptions import RequestException, Timeout
 
 from gemgate_simulator import Simulator
 from tests.integration.simulator.conftest import Wire
-from tests.integration.simulator.sockets import H2Client, as_http1, connect, until
+from tests.integration.simulator.sockets import H2Client, as_http1, connect
 from tests.support.handmade_calls import Hand
+from tests.support.patience import until
 
 GEMINI = "gemini.google.com"
 TEXT = "word " * 40
