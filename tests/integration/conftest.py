@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for
+from tests.support.serving import IMPATIENT, NO_LIMITS, Served, served, settings_for
 
 
 @pytest.fixture
@@ -28,6 +28,13 @@ async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
 async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(gate.url) as session:
         yield session
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gateways give Google up soon: for tests in which it falls silent."""
+    for name, seconds in IMPATIENT.items():
+        monkeypatch.setitem(NO_LIMITS, name, seconds)
 
 
 @pytest.fixture
