@@ -21,6 +21,8 @@ from playwright.async_api import BrowserContext, async_playwright
 from gemgate.accounts import Cookies
 from gemgate.ports.cookies import CookieSource
 from gemgate_simulator import Simulator
+from tests.support.patience import PATIENCE
+from tests.support.servers import free_port
 
 SIGN_IN = "https://accounts.google.com/ServiceLogin?account="
 APP = "https://gemini.google.com/app"
@@ -88,7 +90,7 @@ class Firefox:
     async def sign_in(self, name: str) -> None:
         """Open the form and send it off; a tab that was just opened may show its blank page once more first."""
         script = "const form = document.forms[0]; if (form) form.submit(); return Boolean(form);"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await self.open(SIGN_IN + name)
             while not await self.run(script):
                 await asyncio.sleep(0.5)
@@ -104,7 +106,7 @@ async def firefox(
 ) -> AsyncIterator[Firefox]:
     """Firefox in a home of its own. profile: None lets it make its default profile by itself."""
     binary = needed("Firefox", "firefox-esr", "firefox")
-    port = await free_port()
+    port = free_port()
     preferences = {
         **(preferences or {}),
         "network.proxy.type": 1,
@@ -131,7 +133,7 @@ async def firefox(
         binary, *arguments, env=environment(home), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             browser = Firefox(*await connected(port))
             await browser.receive()
             await browser.command("WebDriver:NewSession", capabilities={})
@@ -149,14 +151,6 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
             await asyncio.sleep(0.1)
 
 
-async def free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
-
-
 def environment(home: Path, **more: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     return {**kept, "HOME": str(home), "MOZ_CRASHREPORTER_DISABLE": "1", **more}
@@ -169,7 +163,7 @@ async def finish(*arguments: str, **env: str) -> None:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await process.wait()
 
 
@@ -178,7 +172,7 @@ async def ended(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 await process.wait()
         except TimeoutError:
             process.kill()
