@@ -17,19 +17,10 @@ from gemgate.errors import Busy, GatewayError, RateLimited
 from gemgate.ports.limits import Limiter
 from gemgate.stores.rate_limits import AT_ONCE, PROBE_EVERY, MovingWindowLimiter
 from gemgate.telemetry import SystemClock
+from tests.support.clocks import SkippingClock
 from tests.support.patience import PATIENCE
 from tests.support.processes import run_together
 from tests.support.servers import RedisServer
-
-
-class SkippingClock(SystemClock):
-    """The real clock, whose spans can be made longer; limits themselves run by the machine's time."""
-
-    def __init__(self) -> None:
-        self.skipped = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.skipped
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -54,7 +54,7 @@ async def _listening(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Server, i
 
 @pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])
 async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
-    monkeypatch.setattr(interim, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(interim, "HEAD_SECONDS", 1.0)
     server, port = await _listening(monkeypatch)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -72,14 +72,14 @@ async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest
 
 
 async def test_an_answered_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interim, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(interim, "HEAD_SECONDS", 1.0)
     server, port = await _listening(monkeypatch)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert b"200" in await reader.readuntil(b"ok")
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(1.5)
         writer.close()
     finally:
         server.close()

@@ -265,7 +265,7 @@ async def test_a_batch_waits_for_its_budget(http: aiohttp.ClientSession, sim: Si
 
 async def test_calls_at_once(http: aiohttp.ClientSession, sim: Simulator) -> None:
     _, kim = await made(http, "kim", at_once=1)
-    sim.google.fault("generate", "stall", after_frames=1, seconds=1.0)
+    sim.google.fault("generate", "stall", after_frames=1, seconds=5.0)
     async with http.post("/v1/chat/completions", json=chat(stream=True), headers=kim) as slow:
         status, told, headers = await post(http, "/v1/chat/completions", chat(), kim)
         assert (status, told["error"]["code"]) == (429, "rate_limit_exceeded")

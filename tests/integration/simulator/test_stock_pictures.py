@@ -251,7 +251,7 @@ async def test_every_fault_of_a_file_looks_like_itself(
 
 async def test_a_image_may_take_its_time_and_nobody_else_waits(sim: Simulator, stock: Stock) -> None:
     client = await stock(sim)
-    sim.google.reply("slow", image=Painting(), fetch_delay=1.0)
+    sim.google.reply("slow", image=Painting(), fetch_delay=5.0)
     (image,) = (await client.generate_content("slow", model=FLASH)).images
     session = client.client
     assert session is not None
