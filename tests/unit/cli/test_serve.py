@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from gemgate.cli.serve import _Server
 
 
-async def _nothing(*_: object) -> None:
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     """An application that is never called."""
 
 
