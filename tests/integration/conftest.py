@@ -37,7 +37,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(NO_LIMITS, name, seconds)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lookups wait as long as a stalled disk may take: what these tests try is the chat, not the disk."""
+    """Lookups wait as long as a stalled disk may take: what is given up after two seconds is another conversation."""
     monkeypatch.setattr("gemgate.gateway.conversations.STORE_TIMEOUT", 30)
+    monkeypatch.setattr("gemgate.web.stored_answers.STORE_TIMEOUT", 30)

@@ -17,8 +17,6 @@ from tests.support.patience import PATIENT, until
 from tests.support.serving import Served, served, settings_for
 from tests.support.talk import Talk
 
-pytestmark = pytest.mark.usefixtures("patient")
-
 
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:

@@ -16,8 +16,6 @@ from gemgate_simulator import Simulator
 from tests.support.patience import until
 from tests.support.serving import Served, served, settings_for
 
-pytestmark = pytest.mark.usefixtures("patient")
-
 MODEL = "gemini-3-flash-preview"
 PDF = b"%PDF-1.4\n% the menu\n%%EOF\n"
 PNG = base64.b64decode(

@@ -26,7 +26,7 @@ SYSTEM = "Be kind, and answer in one line."
 TURNS = 40
 LOST = 20
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("patient")]
+pytestmark = pytest.mark.timeout(300)
 
 
 class Talk:

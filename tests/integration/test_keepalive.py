@@ -29,7 +29,7 @@ from gemgate_simulator import Painting, Simulator
 from tests.support.patience import PATIENCE, until
 from tests.support.serving import Served, served, settings_for
 
-pytestmark = pytest.mark.usefixtures("patient", "quick_blanks")
+pytestmark = pytest.mark.usefixtures("quick_blanks")
 
 SOON = 0.3
 FAST = {"first_byte_timeout_seconds": 30, "idle_timeout_seconds": 30, "keepalive_seconds": SOON}

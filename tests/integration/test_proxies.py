@@ -27,8 +27,6 @@ from tests.support.patience import AT_ONCE
 from tests.support.proxies import proxy
 from tests.support.serving import served, settings_for
 
-pytestmark = pytest.mark.usefixtures("patient")
-
 PROXIES = ("nginx", "haproxy", "caddy")
 IMPATIENT: dict[str, dict[str, str]] = {
     "nginx": {"proxy_read_timeout 60s;": "proxy_read_timeout 2s; gzip on; gzip_types application/json;"},

@@ -22,8 +22,6 @@ from tests.support.nginx import nginx
 from tests.support.patience import until
 from tests.support.serving import served, settings_for
 
-pytestmark = pytest.mark.usefixtures("patient")
-
 FAST = {"first_byte_timeout_seconds": 30, "idle_timeout_seconds": 30, "request_timeout_seconds": 120}
 PATIENT = {**FAST, "first_byte_timeout_seconds": 110, "idle_timeout_seconds": 110}
 IMAGE = "gemini-2.5-flash-image"
