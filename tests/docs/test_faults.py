@@ -268,7 +268,7 @@ def _page(rows: list[tuple[Case, list[str]]], language: str) -> str:
 
 
 async def test_the_pages_of_faults_say_what_is_seen(tmp_path: Path) -> None:
-    quick = {"first_byte_timeout_seconds": 3, "idle_timeout_seconds": 3, "concurrency": 4}
+    quick = {"first_byte_timeout_seconds": 2, "idle_timeout_seconds": 2, "concurrency": 4}
     async with Simulator(("alice",)) as one, Simulator(("alice", "bob")) as two:
         first = settings_for(one, tmp_path / "one", **quick)
         for name in ("alice", "bob"):

@@ -74,9 +74,9 @@ async def test_a_batch_is_made_in_the_background_and_answers_in_the_printed_shap
 async def test_never_more_at_once_than_ordered_and_one_lane_stays_free(
     http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    sim.google.reply("slow", "", image=Painting(), delay=0.8)
-    created = await ordered(http, prompts=[f"slow {n}" for n in range(8)], concurrency=3)
-    assert (await until_status(http, created["batch_id"]))["completed"] == 8
+    sim.google.reply("slow", "", image=Painting(), delay=3)  # so long that all are under way before one ends
+    created = await ordered(http, prompts=[f"slow {n}" for n in range(5)], concurrency=3)
+    assert (await until_status(http, created["batch_id"]))["completed"] == 5
     assert sim.record.peak["alice"] == 3
     sim.record.clear()
     created = await ordered(http, prompts=[f"slow {n}" for n in range(12)], concurrency=50)
