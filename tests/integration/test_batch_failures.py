@@ -376,7 +376,7 @@ async def test_a_third_of_a_thousand_generations_fail(sim: Simulator, tmp_path: 
 
 
 async def test_giving_leases_back_lets_the_next_process_begin_at_once(sim: Simulator, tmp_path: Path) -> None:
-    sim.google.reply("p", "", image=Painting(), delay=1.0)
+    sim.google.reply("p", "", image=Painting(), delay=3)
     rules = replace(QUICK, lease=60.0, grace=0.0)
     settings = settings_for(sim, tmp_path)
     async with served(settings, job_rules=rules) as gate, aiohttp.ClientSession(gate.url) as http:
@@ -391,7 +391,7 @@ async def test_giving_leases_back_lets_the_next_process_begin_at_once(sim: Simul
 
 
 async def test_chats_come_first_when_there_is_one_lane(sim: Simulator, tmp_path: Path) -> None:
-    sim.google.reply("p", "", image=Painting(), delay=0.3)
+    sim.google.reply("p", "", image=Painting(), delay=1.5)
     sim.google.reply("hello", "Hello!")
     async with (
         served(settings_for(sim, tmp_path, concurrency=1), job_rules=QUICK) as gate,

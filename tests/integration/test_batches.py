@@ -223,7 +223,7 @@ async def test_cancelling_stops_what_runs_and_drops_what_waits(
 
 
 async def test_a_paused_batch_ends_what_runs_and_goes_on_when_told(http: aiohttp.ClientSession, sim: Simulator) -> None:
-    sim.google.reply("p", "", image=Painting(), delay=0.3)
+    sim.google.reply("p", "", image=Painting(), delay=2)
     batch_id = (await ordered(http, prompts=[f"p{n}" for n in range(6)]))["batch_id"]
     await until_status(http, batch_id, lambda _: sim.record.open_streams == 2)
     assert (await steered(http, batch_id, "pause"))["status"] == "paused"

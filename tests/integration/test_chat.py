@@ -332,7 +332,7 @@ async def test_heartbeats_fill_silence_after_the_first_event(
 
 
 async def test_health_is_true_at_every_moment(gate: Served, sim: Simulator) -> None:
-    sim.google.reply("wait", "x", delay=1.0)
+    sim.google.reply("wait", "x", delay=4)
     async with aiohttp.ClientSession(gate.url) as http:
         calls = [asyncio.create_task(_read(http, {"messages": ask("wait")})) for _ in range(3)]
         await until(lambda: sim.record.open_streams == 3)

@@ -60,7 +60,7 @@ async def test_ten_calls_when_cookies_expire_and_the_source_has_new_ones(sim: Si
                             cookie_source=f"file:{tmp_path}/alice.json")  # fmt: skip
     cookie_file(tmp_path, "alice", sim.google.cookies("alice"))
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
-        sim.google.reply("say hello", "hello", delay=0.8)
+        sim.google.reply("say hello", "hello", delay=3)
         early = [asyncio.ensure_future(ask(http)) for _ in range(5)]
         await until(lambda: sim.record.received == 5)
         before = sim.record.requests_of("init")
@@ -116,7 +116,7 @@ async def test_every_account_goes_its_own_way_and_a_block_closes_that_way_only(s
 @pytest.mark.parametrize("way", ["pause", "remove"])
 async def test_calls_under_way_end_when_their_account_leaves(sim: Simulator, tmp_path: Path, way: str) -> None:
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
-        sim.google.reply("say hello", "one two three four", chars=4, pace=0.15)
+        sim.google.reply("say hello", "one two three four", chars=4, pace=0.6)
         call = asyncio.ensure_future(ask(http))
         await until(lambda: sim.record.received == 1)
         upstream = gate.service.pool.accounts[0].upstream

@@ -63,7 +63,7 @@ def text_of(events: list[Any]) -> str:
 
 
 async def test_it_answers_at_once_and_is_polled_to_its_end(client: Any, sim: Simulator) -> None:
-    sim.google.reply("hello", "Hello to you", delay=0.5)
+    sim.google.reply("hello", "Hello to you", delay=3)
     begun = await client.create(model=MODEL, input="say hello", background=True, labels={"a": "b"})
     assert (begun.status, begun.steps, begun.labels) == ("in_progress", None, {"a": "b"})
     await until(lambda: sim.record.open_streams == 1)

@@ -47,7 +47,7 @@ async def over(client: openai.AsyncOpenAI, response: Response) -> Response:
 
 
 async def test_it_answers_at_once_and_is_polled_to_its_end(client: openai.AsyncOpenAI, sim: Simulator) -> None:
-    sim.google.reply("hello", "Hello to you", delay=0.5)
+    sim.google.reply("hello", "Hello to you", delay=3)
     response = await client.responses.create(model=MODEL, input="say hello", background=True, metadata={"a": "b"})
     assert (response.status, response.background, response.output) == ("queued", True, [])
     await until(lambda: sim.record.open_streams == 1)
