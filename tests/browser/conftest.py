@@ -61,6 +61,9 @@ class Firefox:
         self._reader, self._writer = reader, writer
         self._number = 0
 
+    def close(self) -> None:
+        self._writer.close()
+
     async def receive(self) -> Any:
         length = int((await self._reader.readuntil(b":"))[:-1])
         return json.loads(await self._reader.readexactly(length))
@@ -132,6 +135,7 @@ async def firefox(
     process = await asyncio.create_subprocess_exec(
         binary, *arguments, env=environment(home), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
+    browser = None
     try:
         async with asyncio.timeout(PATIENCE):
             browser = Firefox(*await connected(port))
@@ -140,6 +144,8 @@ async def firefox(
             await browser.trust(google.ca_file)
         yield browser
     finally:
+        if browser is not None:
+            browser.close()
         await ended(process)
 
 
