@@ -21,6 +21,8 @@ from playwright.async_api import BrowserContext, async_playwright
 from gemgate.accounts import Cookies
 from gemgate.ports.cookies import CookieSource
 from gemgate_simulator import Simulator
+from tests.support.patience import PATIENCE
+from tests.support.servers import free_port
 
 SIGN_IN = "https://accounts.google.com/ServiceLogin?account="
 APP = "https://gemini.google.com/app"
@@ -59,6 +61,9 @@ class Firefox:
         self._reader, self._writer = reader, writer
         self._number = 0
 
+    def close(self) -> None:
+        self._writer.close()
+
     async def receive(self) -> Any:
         length = int((await self._reader.readuntil(b":"))[:-1])
         return json.loads(await self._reader.readexactly(length))
@@ -88,7 +93,7 @@ class Firefox:
     async def sign_in(self, name: str) -> None:
         """Open the form and send it off; a tab that was just opened may show its blank page once more first."""
         script = "const form = document.forms[0]; if (form) form.submit(); return Boolean(form);"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await self.open(SIGN_IN + name)
             while not await self.run(script):
                 await asyncio.sleep(0.5)
@@ -104,7 +109,7 @@ async def firefox(
 ) -> AsyncIterator[Firefox]:
     """Firefox in a home of its own. profile: None lets it make its default profile by itself."""
     binary = needed("Firefox", "firefox-esr", "firefox")
-    port = await free_port()
+    port = free_port()
     preferences = {
         **(preferences or {}),
         "network.proxy.type": 1,
@@ -130,14 +135,17 @@ async def firefox(
     process = await asyncio.create_subprocess_exec(
         binary, *arguments, env=environment(home), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
+    browser = None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             browser = Firefox(*await connected(port))
             await browser.receive()
             await browser.command("WebDriver:NewSession", capabilities={})
             await browser.trust(google.ca_file)
         yield browser
     finally:
+        if browser is not None:
+            browser.close()
         await ended(process)
 
 
@@ -147,14 +155,6 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
             return await asyncio.open_connection("127.0.0.1", port)
         except OSError:
             await asyncio.sleep(0.1)
-
-
-async def free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -169,7 +169,7 @@ async def finish(*arguments: str, **env: str) -> None:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await process.wait()
 
 
@@ -178,7 +178,7 @@ async def ended(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 await process.wait()
         except TimeoutError:
             process.kill()

@@ -25,9 +25,11 @@ from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import open_vault
 from gemgate_simulator import Simulator
-from tests.browser.conftest import APP, Firefox, connected, free_port, needed, screen
+from tests.browser.conftest import APP, Firefox, connected, needed, screen
+from tests.support.patience import PATIENCE
+from tests.support.servers import free_port
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "deploy" / "desktop" / "rootfs"
@@ -46,12 +48,16 @@ class Desktop:
 
     def processes(self, word: str) -> list[psutil.Process]:
         """The processes inside whose command line has the word."""
-        inside = psutil.Process(self.process.pid).children(recursive=True)
-        return [one for one in inside if any(word in part for part in one.cmdline())]
+        found = []
+        for one in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile, or has ended and is not waited for
+                if any(word in part for part in one.cmdline()):
+                    found.append(one)
+        return found
 
-    async def ready(self, status: int, seconds: float, *, because: str = "") -> None:
+    async def ready(self, status: int, *, because: str = "") -> None:
         """Wait until /ready answers with this status, for this reason."""
-        async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as http:
             while True:
                 with suppress(aiohttp.ClientError):
                     async with http.get(f"{self.url}/ready") as answer:
@@ -126,7 +132,7 @@ async def desktop(folder: Path, google: Simulator, display: str) -> AsyncIterato
         "OverrideFirstRunPage": "",
     }
     (folder / "policies" / "policies.json").write_text(json.dumps({"policies": policies}))
-    port, marionette = await free_port(), await free_port()
+    port, marionette = free_port(), free_port()
     (folder / "profiles" / "firefox" / "user.js").write_text(f'user_pref("marionette.port", {marionette});')
     environment = {
         "PATH": "/opt/gemgate/bin:/usr/local/bin:/usr/bin:/bin",
@@ -165,7 +171,7 @@ async def stopped(running: Desktop) -> None:
         for supervisor in running.processes("supervisord"):
             supervisor.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(50):
+            async with asyncio.timeout(PATIENCE):
                 await running.process.wait()
         except TimeoutError:
             running.process.kill()
@@ -175,18 +181,20 @@ async def stopped(running: Desktop) -> None:
 @asynccontextmanager
 async def seen(running: Desktop) -> AsyncIterator[Firefox]:
     """The desktop's Firefox through Marionette: to look where things are, not to press them."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         reader, writer = await connected(running.marionette)
         browser = Firefox(reader, writer)
         await browser.receive()
         await browser.command("WebDriver:NewSession", capabilities={})
-        try:
-            yield browser
-        finally:
-            writer.close()
+    try:
+        yield browser
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
-async def shown(browser: Firefox, selector: str, seconds: float = 30) -> None:
+async def shown(browser: Firefox, selector: str, seconds: float = PATIENCE) -> None:
     async with asyncio.timeout(seconds):
         while not await browser.run(f"return document.querySelector({json.dumps(selector)}) !== null"):
             await asyncio.sleep(0.1)
@@ -207,17 +215,17 @@ async def test_a_person_signs_in_once_and_nothing_is_typed_after_that(google: Si
         async with desktop(tmp_path, google, display) as running:
             async with seen(running) as browser:
                 await shown(browser, "#sign-in")
-                await running.ready(503, 30, because="sign in at gemini.google.com in that browser")
+                await running.ready(503, because="sign in at gemini.google.com in that browser")
                 await running.click(browser, "#sign-in")
                 await shown(browser, "#sign-in-alice")
                 await running.click(browser, "#sign-in-alice")
                 await shown(browser, "#account")
-                await running.ready(200, 10)
+                await running.ready(200)
                 assert "3" in await asked(running)
                 first = await running.cookies()
 
                 await browser.open(APP + "?rotate=1")
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE):
                     while (kept := await running.cookies()) is None or kept == first:
                         await asyncio.sleep(0.2)
                 assert first is not None
@@ -227,11 +235,11 @@ async def test_a_person_signs_in_once_and_nothing_is_typed_after_that(google: Si
             (gateway,) = [one for one in running.processes("serve") if "gemgate" in " ".join(one.cmdline())]
             gateway.kill()
             await asyncio.sleep(0.5)
-            await running.ready(200, 30)
+            await running.ready(200)
         assert running.process.returncode is not None
 
         async with desktop(tmp_path, google, display) as again:
-            await again.ready(200, 45)
+            await again.ready(200)
             assert "3" in await asked(again)
     log = (tmp_path / "desktop.log").read_text(errors="replace")
     assert all(value not in log for value in google.google.cookies("alice").values())

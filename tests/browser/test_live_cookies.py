@@ -17,14 +17,15 @@ from gemgate.accounts import Cookies
 from gemgate.cookies.sources import source_of
 from gemgate_simulator import Simulator
 from tests.browser.conftest import APP, Firefox, chromium, chromium_signs_in, eventually, firefox
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, PATIENT, until
+from tests.support.serving import Served, served, settings_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 
 async def sign_in(browser: Firefox, name: str) -> None:
     await browser.sign_in(name)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not await browser.run("return document.getElementById('account') !== null"):
             await asyncio.sleep(0.1)
 
@@ -37,10 +38,10 @@ async def test_firefox_is_read_while_it_runs_and_after_its_page_rotated(google: 
         assert await source.read() is None
         await sign_in(browser, "alice")
         async with gateway(google, f"browser:firefox:{profile}", tmp_path / "data") as gate:
-            first = await takes_it(gate, google, 30)
+            first = await takes_it(gate, google)
             await browser.open(APP + "?rotate=3600")
             await rotated_by_its_page(browser, google)
-            second = await takes_it(gate, google, 30)
+            second = await takes_it(gate, google)
         assert second.psid == first.psid
         assert second.psidts != first.psidts
         assert google.record.requests_of("rotate") == 1, "the browser rotates, and nobody else"
@@ -56,7 +57,7 @@ async def gateway(google: Simulator, source: str, folder: Path) -> AsyncIterator
         yield gate
 
 
-async def takes_it(gate: Served, google: Simulator, seconds: float) -> Cookies:
+async def takes_it(gate: Served, google: Simulator) -> Cookies:
     """Wait until the gateway has signed in with what Google knows, and chat; it must not have rotated."""
     account = gate.service.account_registry.account("default")
 
@@ -67,7 +68,7 @@ async def takes_it(gate: Served, google: Simulator, seconds: float) -> Cookies:
             and account.cookies.as_dict() == google.google.cookies("alice")
         )
 
-    await until(there, seconds)
+    await until(there, PATIENT)
     body = {"prompt": "Count to 3"}
     async with aiohttp.ClientSession(gate.url) as http, http.post("/v1/generate", json=body) as answer:
         assert answer.status == 200, await answer.text()
@@ -83,9 +84,7 @@ async def rotated_by_its_page(browser: Firefox, google: Simulator) -> None:
     await browser.command("WebDriver:SwitchToFrame", element=next(iter(frame["value"].values())))
     await browser.run("const one = document.createElement('script'); one.text = 'rotate()'; document.body.append(one)")
     await browser.command("WebDriver:SwitchToFrame", id=None)
-    async with asyncio.timeout(20):
-        while google.google.cookies("alice") == before:
-            await asyncio.sleep(0.05)
+    await until(lambda: google.google.cookies("alice") != before)
 
 
 async def test_the_default_profile_of_a_home_is_found_where_firefox_made_it(google: Simulator, tmp_path: Path) -> None:
@@ -127,10 +126,10 @@ async def test_chromium_is_read_while_it_runs_and_after_its_page_rotated(google:
         rotate = await chromium_signs_in(context, "alice")
         await written(context)
         async with gateway(google, f"browser:chrome:{folder}", tmp_path / "gate") as gate:
-            first = await takes_it(gate, google, 60)
+            first = await takes_it(gate, google)
             await rotate()
             await written(context)
-            second = await takes_it(gate, google, 60)
+            second = await takes_it(gate, google)
         assert second.psid == first.psid
         assert second.psidts != first.psidts
         assert google.record.requests_of("rotate") == 1, "the browser rotates, and nobody else"
@@ -154,18 +153,18 @@ async def test_both_browsers_are_followed_at_their_own_pace(google: Simulator, t
     async with firefox(tmp_path / "home", google, profile) as browser:
         await sign_in(browser, "alice")
         async with gateway(google, f"browser:firefox:{profile}", tmp_path / "one") as gate:
-            await takes_it(gate, google, 30)
+            await takes_it(gate, google)
             await browser.open(APP + "?rotate=3600")
             await rotated_by_its_page(browser, google)
             began = clock()
-            await takes_it(gate, google, 30)
+            await takes_it(gate, google)
             fox = clock() - began
     async with chromium(folder, google) as context:
         rotate = await chromium_signs_in(context, "alice")
         async with gateway(google, f"browser:chrome:{folder}", tmp_path / "two") as gate:
-            await takes_it(gate, google, 60)
+            await takes_it(gate, google)
             await rotate()
             began = clock()
-            await takes_it(gate, google, 60)
+            await takes_it(gate, google)
             chrome = clock() - began
     print(f"seconds from a rotation in the browser to a chat with it: Firefox {fox:.1f}, Chromium {chrome:.1f}")

@@ -15,6 +15,7 @@ from gemgate.ports.upstream import Thread
 from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.schema import conversation as table
+from tests.support.patience import PATIENCE
 
 ONE = Conversation("one", "alice", "tip-1", 2, "default", "g1", "fbb1", Thread(("c_1", "r_1")), 100.0, 100.0)
 
@@ -82,7 +83,7 @@ async def test_saves_wait_for_each_other_and_are_written_together(database: Data
     for number in range(20):
         await store.save(replace(ONE, id=str(number)))
     assert await written(database) == 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await written(database) < 20:
             await asyncio.sleep(0.01)
     await store.save(ONE)

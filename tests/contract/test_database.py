@@ -30,6 +30,7 @@ from gemgate.stores.sql.database import database_url as parsed_url
 from gemgate.stores.sql.schema import account, account_circuit, metadata
 from gemgate.stores.vault import Vault
 from tests.contract.lost_updates import CONTESTED, COUNTER, KEY
+from tests.support.patience import AT_ONCE, PATIENCE
 from tests.support.processes import run_together
 
 ROOT = Path(__file__).parents[2]
@@ -223,7 +224,7 @@ async def test_a_cancelled_writer_leaves_nothing_and_blocks_nobody(database: Dat
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ONCE):
         await store.set_up(AccountSetup("whole"))
     assert [one.name for one in await store.all()] == ["whole"]
 
@@ -250,7 +251,7 @@ async def test_a_process_killed_inside_a_transaction_leaves_nothing(database: Da
     process.send_signal(signal.SIGKILL)
     await process.wait()
     store = SqlAccountStore(database, Vault([KEY]))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await store.set_up(AccountSetup("whole"))
     assert [one.name for one in await store.all()] == ["whole"]
 
@@ -260,7 +261,7 @@ async def test_readers_are_not_held_up_by_a_writer(database: Database) -> None:
     await store.set_up(AccountSetup("alice"))
     async with database.writing() as connection:
         await connection.execute(account.update().values(source="env"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(AT_ONCE):
             assert (await store.get("alice")).setup.source == ""
     assert (await store.get("alice")).setup.source == "env"
 
@@ -390,7 +391,7 @@ async def test_a_postgresql_that_drops_its_connections_is_used_again_without_an_
 async def test_a_database_that_hangs_is_given_up(postgres_url: str) -> None:
     database = await open_database(postgres_url)
     with pytest.raises(StorageDown, match="no answer in time"):
-        async with asyncio.timeout(30), database.writing(seconds=0.5) as connection:
+        async with asyncio.timeout(PATIENCE), database.writing(seconds=0.5) as connection:
             await connection.execute(text("SELECT pg_sleep(60)"))
     await SqlAccountStore(database, Vault([KEY])).set_up(AccountSetup("alice"))
     await database.close()

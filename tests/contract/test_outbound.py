@@ -12,6 +12,7 @@ from aiohttp import web
 from gemgate.errors import BadRequest, Unreachable
 from gemgate.outbound import GuardedFetcher, GuardedSender, is_public
 from gemgate.ports.outbound import Posted
+from tests.support.patience import AT_ONCE
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,10 @@ async def site() -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-def fetcher() -> GuardedFetcher:
-    """Takes 127.0.0.1 for a public address, and nothing else."""
-    return GuardedFetcher(allowed=lambda address: address == "127.0.0.1" or is_public(address), timeout=1)
+def fetcher(request: pytest.FixtureRequest) -> GuardedFetcher:
+    """Takes 127.0.0.1 for a public address, and nothing else; impatient where a page is slow."""
+    timeout = 1 if "/slow" in request.node.name else AT_ONCE
+    return GuardedFetcher(allowed=lambda address: address == "127.0.0.1" or is_public(address), timeout=timeout)
 
 
 async def test_a_link_is_fetched_with_its_type_and_name(site: Site, fetcher: GuardedFetcher) -> None:
@@ -128,7 +130,7 @@ async def test_a_name_that_resolves_to_a_private_address_is_refused_before_conne
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve, raising=False)
-    fetcher = GuardedFetcher(timeout=2)
+    fetcher = GuardedFetcher(timeout=AT_ONCE)
     next(answers)
     with pytest.raises(BadRequest, match="public address"):
         await fetcher.fetch(f"http://rebind.example:{site.port}/cat.png", 1000)

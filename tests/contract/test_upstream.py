@@ -33,8 +33,9 @@ from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
 from tests.support import official
+from tests.support.patience import PATIENCE, until
 
-FAST = Deadlines(connect=5, first_byte=0.8, idle=0.8, total=20)
+FAST = Deadlines(connect=5, first_byte=4, idle=4, total=20)
 LONG = "A long answer, " * 60
 
 
@@ -315,9 +316,7 @@ async def test_closing_the_stream_stops_the_call(stage: Stage) -> None:
             if isinstance(piece, Started):
                 break
         assert stage.under_way == 1
-    async with asyncio.timeout(5):
-        while stage.under_way:
-            await asyncio.sleep(0.01)
+    await until(lambda: not stage.under_way)
 
 
 async def test_cancelling_the_task_stops_the_call(stage: Stage) -> None:
@@ -326,7 +325,7 @@ async def test_cancelling_the_task_stops_the_call(stage: Stage) -> None:
     else:
         stage.says(LONG, slowly=True)
     task = asyncio.create_task(pieces_of(stage.upstream, prompt_for(await opened(stage))))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not stage.under_way:
             await asyncio.sleep(0.01)
         task.cancel()

@@ -7,7 +7,6 @@ The pages are written again with `WRITE_DOCS=1 pytest tests/docs/test_faults.py`
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
@@ -22,6 +21,7 @@ from PIL import Image
 from gemgate.errors import LocalText
 from gemgate.policy.pacer import Pacer
 from gemgate_simulator import Simulator
+from tests.support.patience import until
 from tests.support.serving import Served, served, settings_for
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -268,7 +268,7 @@ def _page(rows: list[tuple[Case, list[str]]], language: str) -> str:
 
 
 async def test_the_pages_of_faults_say_what_is_seen(tmp_path: Path) -> None:
-    quick = {"first_byte_timeout_seconds": 0.7, "idle_timeout_seconds": 0.7, "concurrency": 4}
+    quick = {"first_byte_timeout_seconds": 2, "idle_timeout_seconds": 2, "concurrency": 4}
     async with Simulator(("alice",)) as one, Simulator(("alice", "bob")) as two:
         first = settings_for(one, tmp_path / "one", **quick)
         for name in ("alice", "bob"):
@@ -278,9 +278,7 @@ async def test_the_pages_of_faults_say_what_is_seen(tmp_path: Path) -> None:
         more = {"proxy_url": two.proxy_url, "proxy_ca_file": two.ca_file, "accounts_file": tmp_path / "accounts.toml"}
         second = settings_for(None, tmp_path / "two", **quick, **more)
         async with served(first, dice=lambda: 0.0) as single, served(second, dice=lambda: 0.0) as double:
-            async with asyncio.timeout(10):
-                while sum(account.is_open for account in double.service.pool.accounts) < 2:
-                    await asyncio.sleep(0.01)
+            await until(lambda: sum(account.is_open for account in double.service.pool.accounts) >= 2)
             rows = await _seen(single, double, one, two)
     for language, page in PAGES.items():
         written = _page(rows, language)

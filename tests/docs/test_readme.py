@@ -13,6 +13,8 @@ import aiohttp
 import pytest
 
 from gemgate.settings import Settings
+from tests.support.patience import PATIENCE
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "README.zh.md", "docs/start.md", "docs/start.zh.md", "docs/images.md")
@@ -29,18 +31,10 @@ def blocks(page: str, kind: str) -> list[str]:
     return [code for name, code in FENCE.findall((ROOT / page).read_text("utf-8")) if name == kind]
 
 
-async def free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
-
-
 @pytest.fixture
 async def demo(tmp_path: Path) -> AsyncIterator[str]:
     """`gemgate demo` as a process; its address."""
-    port = await free_port()
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gemgate", "demo", "--port", str(port)),
         stdout=asyncio.subprocess.PIPE,
@@ -50,7 +44,7 @@ async def demo(tmp_path: Path) -> AsyncIterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        async with asyncio.timeout(60), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as http:
             while True:
                 try:
                     async with http.get(f"{address}/ready") as answer:

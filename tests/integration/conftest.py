@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for
+from tests.support.serving import IMPATIENT, NO_LIMITS, Served, served, settings_for
 
 
 @pytest.fixture
@@ -31,6 +31,14 @@ async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gateways give Google up soon: for tests in which it falls silent."""
+    for name, seconds in IMPATIENT.items():
+        monkeypatch.setitem(NO_LIMITS, name, seconds)
+
+
+@pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lookups wait as long as a stalled disk may take: what these tests try is the chat, not the disk."""
+    """Lookups wait as long as a stalled disk may take: what is given up after two seconds is another conversation."""
     monkeypatch.setattr("gemgate.gateway.conversations.STORE_TIMEOUT", 30)
+    monkeypatch.setattr("gemgate.web.stored_answers.STORE_TIMEOUT", 30)

@@ -30,6 +30,7 @@ from typer.testing import CliRunner
 from gemgate.cli import app
 from gemgate_simulator import BlockingSimulator
 from tests.support import leaks
+from tests.support.patience import wait_until
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 
@@ -252,8 +253,8 @@ def test_doctor_says_which_cookies_count_and_why(sim: BlockingSimulator, state: 
     facts = state.folder / "facts.toml"
     facts.write_text("[session]\nrotate_gap_seconds = 0\n")
     with state.serving(COOKIE_REFRESH_SECONDS="1", WIRE_FACTS=str(facts), **source) as gate:
-        _until(lambda: gate.ask("/ready")[0] == 200)
-        _until(lambda: sim.google.cookies("alice")["__Secure-1PSIDTS"] not in file.read_text())
+        wait_until(lambda: gate.ask("/ready")[0] == 200)
+        wait_until(lambda: sim.google.cookies("alice")["__Secure-1PSIDTS"] not in file.read_text())
     said = found(**source)
     assert "the stored ones count" in said["cookies of default"][1]
     assert "have been renewed since" in said["cookies of default"][1]
@@ -280,7 +281,7 @@ def test_rekey_seals_everything_anew_and_keeps_the_old_key_for_backups(sim: Bloc
     state.accounts("rekey", COOKIE_KEYS=f"a passphrase of our own,{keys[0]}")
     assert "a key that is not there: alice" in state.accounts("rekey", status=1).stderr
     with state.serving(COOKIE_KEYS="a passphrase of our own") as gate:
-        _until(lambda: gate.ask("/ready")[0] == 200)
+        wait_until(lambda: gate.ask("/ready")[0] == 200)
         assert "Another gemgate" in state.accounts("rekey", status=1).stderr
 
 
@@ -294,34 +295,27 @@ def test_a_cool_down_outlives_kill_9_and_then_exactly_one_call_probes(sim: Block
     state.accounts("add", "alice", typed=header(sim, "alice"))
     rules = {"COOLDOWN_429_SECONDS": "12", "RATE_LIMIT_PER_HOUR": "0", "CONCURRENCY": "8"}
     with state.serving(**rules) as gate:
-        _until(lambda: gate.ask("/ready")[0] == 200)
+        wait_until(lambda: gate.ask("/ready")[0] == 200)
         sim.google.fault("generate", "code", code=1037)
         assert gate.chat()[0] == 429
         thaw = time.time() + gate.ask("/api/accounts/alice")[1]["cooldowns"][0]["seconds_left"]
         gate.process.kill()
         gate.process.wait()
     with state.serving(**rules) as gate:
-        _until(lambda: gate.ask("/api/accounts/alice")[1]["state"] != "starting")
+        wait_until(lambda: gate.ask("/api/accounts/alice")[1]["state"] != "starting")
         received = sim.google.record().received
         if time.time() < thaw - 4:  # a machine that took that long to restart has nothing left to show
             status, body, headers = gate.chat()
             assert status == 429, body
             assert int(headers["retry-after"]) <= 13
         assert sim.google.record().received == received
-        _until(lambda: time.time() > thaw + 0.2)
+        wait_until(lambda: time.time() > thaw + 0.2)
         sim.google.reply("say hello", "slow hello", delay=5)
         with ThreadPoolExecutor(5) as pool:
             statuses = sorted(one[0] for one in pool.map(lambda _: gate.chat(), range(5)))
         assert statuses == [200, 429, 429, 429, 429]
         assert sim.google.record().received == received + 1
         assert gate.chat()[0] == 200
-
-
-def _until(condition: Any, seconds: float = 30.0) -> None:
-    over = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < over, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_who_is_signed_in_is_listed_and_taken_by_name(sim: BlockingSimulator, state: House) -> None:

@@ -13,7 +13,9 @@ import pytest
 
 from gemgate.caller import Caller
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.clocks import SkippingClock
+from tests.support.patience import PATIENCE, PATIENT, until
+from tests.support.serving import Served, served, settings_for
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 
@@ -113,7 +115,7 @@ async def test_a_changed_cookie_file_is_taken_within_seconds(sim: Simulator, tmp
         fresh = sim.google.sign_in("alice")
         header = "; ".join(f"{name}={value}" for name, value in fresh.items())
         (tmp_path / "alice.json").write_text(header)
-        await until(lambda: account.status().state == "ready", 15)
+        await until(lambda: account.status().state == "ready", PATIENT)
         assert account.cookies.psid == fresh["__Secure-1PSID"]
 
 
@@ -130,18 +132,19 @@ async def test_a_spent_account_moves_calls_to_the_other_at_once(sim: Simulator, 
 
 
 async def test_a_restart_keeps_the_cool_down_and_the_probe_after_it_is_one(sim: Simulator, tmp_path: Path) -> None:
-    settings = settings_for(sim, tmp_path, cooldown_429_seconds=3)
-    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+    settings, clock = settings_for(sim, tmp_path, cooldown_429_seconds=600), SkippingClock()
+    async with served(settings, clock=clock) as gate, aiohttp.ClientSession(gate.url) as http:
         sim.google.fault("generate", "code", code=1037)
         body = await ask(http, 429)
-        assert 1 <= int(body["headers"]["Retry-After"]) <= 4
-    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        assert 400 <= int(body["headers"]["Retry-After"]) <= 700
+    async with served(settings, clock=clock) as gate, aiohttp.ClientSession(gate.url) as http:
         account = gate.service.pool.accounts[0]
         assert account.status("text").state == "cooling"
         await ask(http, 429)
         assert sim.record.received == 1
-        await until(lambda: account.status("text").state == "ready", 10)
-        sim.google.reply("say hello", "slow hello", delay=0.6)
+        clock.skipped += 700
+        await until(lambda: account.status("text").state == "ready")
+        sim.google.reply("say hello", "slow hello", delay=5)
         outcomes = await asyncio.gather(*(http.post("/v1/chat/completions", json=CHAT) for _ in range(5)))
         statuses = sorted(answer.status for answer in outcomes)
         for answer in outcomes:
@@ -197,8 +200,8 @@ async def test_rotation_keeps_a_session_alive_and_is_kept(sim: Simulator, tmp_pa
     async with served(settings) as gate:
         account = gate.service.pool.accounts[0]
         first = account.cookies.psidts
-        await until(lambda: account.cookies.psidts != first, 10)
-        async with asyncio.timeout(5):
+        await until(lambda: account.cookies.psidts != first)
+        async with asyncio.timeout(PATIENCE):
             while (await gate.service.account_registry.store.get("default")).cookies.psidts != account.cookies.psidts:
                 await asyncio.sleep(0.01)
 

@@ -17,7 +17,8 @@ from gemgate.settings import Settings
 from gemgate_simulator import RemoteSimulator, Simulator
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
-from tests.support.serving import served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 STORY = " ".join(f"Sentence {number} of a long story, with umlauts (ä) and 中文." for number in range(80))
@@ -80,7 +81,7 @@ async def test_kills_while_it_streams_and_the_streams_join_to_the_whole(
                 await following
             await sim.google.clear()
         await node.start()
-        async with sdk(node) as client, asyncio.timeout(60):
+        async with sdk(node) as client, asyncio.timeout(PATIENCE):
             after = events[-1].sequence_number
             await followed(await client.responses.retrieve(response_id, stream=True, starting_after=after), events)
             assert [event.sequence_number for event in events] == list(range(len(events)))
@@ -118,7 +119,7 @@ async def test_a_kill_while_an_interaction_streams_and_the_streams_join_to_the_w
         name, last = events[0].interaction.id, events[-1].event_id
         assert events[-1].event_type == "step.delta"
         await node.start()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             events += [event async for event in await client.get(id=name, stream=True, last_event_id=last)]
         told = [event.delta.text for event in events if event.event_type == "step.delta"]
         assert "".join(told) == STORY
@@ -149,7 +150,7 @@ async def test_what_cannot_be_read_back_fails_and_is_not_made_again(tmp_path: Pa
             stream = await client.responses.create(model=MODEL, input="a story", background=True, stream=True)
             await followed(stream, events, deltas=5)
             await stream.close()
-        async with asked(settings) as client, asyncio.timeout(60):
+        async with asked(settings) as client, asyncio.timeout(PATIENCE):
             after, response_id = events[-1].sequence_number, events[0].response.id
             await followed(await client.responses.retrieve(response_id, stream=True, starting_after=after), events)
             assert events[-1].type == "response.failed"
@@ -181,7 +182,7 @@ async def test_calls_are_read_back_by_the_word_that_marked_them(tmp_path: Path) 
             response = await client.responses.create(**asking, background=True)
             await until(lambda: sim.record.open_streams == 1)
             await asyncio.sleep(0.5)
-        async with asked(settings) as client, asyncio.timeout(60):
+        async with asked(settings) as client, asyncio.timeout(PATIENCE):
             while response.status in ("queued", "in_progress"):
                 await asyncio.sleep(0.1)
                 response = await client.responses.retrieve(response.id)

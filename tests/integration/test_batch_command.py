@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typer.testing import CliRunner
 
 from gemgate.cli import app
 from gemgate_simulator import BlockingSimulator, Painting
+from tests.support.patience import wait_until
 from tests.support.servers import free_port, wait_for_port
 
 SECONDS = 300
@@ -82,13 +82,6 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
     return out, err
 
 
-def until(holds: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def foxes(folder: Path, count: int) -> None:
     lines = ["# foxes", "", *(f"fox {number} in snow" for number in range(count))]
     (folder / "prompts.txt").write_text("\n".join(lines), encoding="utf-8")
@@ -101,7 +94,7 @@ def test_a_run_that_was_stopped_goes_on_and_nothing_is_made_twice(
     foxes(tmp_path, 10)
     run = ("batch", "run", "prompts.txt", "--size", "4k", "-o", "out")
     first = start(*run)
-    until(lambda: len(list((tmp_path / "out").glob("*.png"))) >= 3)
+    wait_until(lambda: len(list((tmp_path / "out").glob("*.png"))) >= 3, SECONDS)
     first.send_signal(signal.SIGINT)
     _, err = ended(first, 130)
     assert "The same command again goes on" in err
@@ -146,7 +139,7 @@ def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
     items += [{"prompt": "fox in this", "references": ["red.png"]}, {"prompt": "a celebrity"}]
     (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
     first = start("batch", "run", "items.jsonl", "-o", "out", *there)
-    until(lambda: sim.google.record().generations >= 2)
+    wait_until(lambda: sim.google.record().generations >= 2, SECONDS)
     first.send_signal(signal.SIGINT)
     assert "goes on without you" in ended(first, 130)[1]
     (row,) = json.loads(typed("batch", "list", "--json", *there).stdout)["data"]
@@ -159,7 +152,7 @@ def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
             shown.update(json.load(answer))
         return shown["status"] == "completed"
 
-    until(over)
+    wait_until(over, SECONDS)
     assert (shown["completed"], shown["failed"]) == (6, 1)
     # It is found without --url as well, and taken with a key of its own settings
     out, err = ended(start("batch", "run", "items.jsonl", "-o", "out", API_KEY=f"ann:{key}"), 1)

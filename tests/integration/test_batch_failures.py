@@ -24,7 +24,8 @@ from gemgate.policy.backoff import Backoff
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate_simulator import Answer, Painting, Simulator
 from tests.support.batch_calls import QUICK, ordered, status, steered, until_status
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import AT_ONCE, until
+from tests.support.serving import Served, served, settings_for
 
 NO_BREAKER = {"cooldown_auth_seconds": 0, "cooldown_429_seconds": 0}
 
@@ -64,7 +65,7 @@ async def test_tries_follow_the_rule_and_are_counted(sim: Simulator, tmp_path: P
         at = [call.time for call in sim.record.calls]
         gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
         for number, gap in enumerate(gaps):
-            assert 0.1 * 2**number <= gap < 0.1 * 2**number * 1.25 + 3.0, gaps
+            assert 0.1 * 2**number <= gap < 0.1 * 2**number * 1.25 + AT_ONCE, gaps
 
 
 async def test_after_the_last_try_it_has_failed_and_says_why(sim: Simulator, tmp_path: Path) -> None:
@@ -375,7 +376,7 @@ async def test_a_third_of_a_thousand_generations_fail(sim: Simulator, tmp_path: 
 
 
 async def test_giving_leases_back_lets_the_next_process_begin_at_once(sim: Simulator, tmp_path: Path) -> None:
-    sim.google.reply("p", "", image=Painting(), delay=1.0)
+    sim.google.reply("p", "", image=Painting(), delay=3)
     rules = replace(QUICK, lease=60.0, grace=0.0)
     settings = settings_for(sim, tmp_path)
     async with served(settings, job_rules=rules) as gate, aiohttp.ClientSession(gate.url) as http:
@@ -390,7 +391,7 @@ async def test_giving_leases_back_lets_the_next_process_begin_at_once(sim: Simul
 
 
 async def test_chats_come_first_when_there_is_one_lane(sim: Simulator, tmp_path: Path) -> None:
-    sim.google.reply("p", "", image=Painting(), delay=0.3)
+    sim.google.reply("p", "", image=Painting(), delay=1.5)
     sim.google.reply("hello", "Hello!")
     async with (
         served(settings_for(sim, tmp_path, concurrency=1), job_rules=QUICK) as gate,

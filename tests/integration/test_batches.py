@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import json
+import time
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from gemgate.jobs.webhooks import signature
 from gemgate.outbound import GuardedSender
 from gemgate_simulator import Answer, Painting, Simulator
 from tests.support.batch_calls import QUICK, ordered, status, steered, until_status
+from tests.support.patience import PATIENCE, until
 from tests.support.serving import Served, served, settings_for
 
 
@@ -72,9 +74,9 @@ async def test_a_batch_is_made_in_the_background_and_answers_in_the_printed_shap
 async def test_never_more_at_once_than_ordered_and_one_lane_stays_free(
     http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    sim.google.reply("slow", "", image=Painting(), delay=0.8)
-    created = await ordered(http, prompts=[f"slow {n}" for n in range(8)], concurrency=3)
-    assert (await until_status(http, created["batch_id"]))["completed"] == 8
+    sim.google.reply("slow", "", image=Painting(), delay=3)  # so long that all are under way before one ends
+    created = await ordered(http, prompts=[f"slow {n}" for n in range(5)], concurrency=3)
+    assert (await until_status(http, created["batch_id"]))["completed"] == 5
     assert sim.record.peak["alice"] == 3
     sim.record.clear()
     created = await ordered(http, prompts=[f"slow {n}" for n in range(12)], concurrency=50)
@@ -195,7 +197,7 @@ async def test_batches_belong_to_the_key_that_ordered_them(sim: Simulator, tmp_p
                 assert (await answer.json())["total"] == count
         async with http.get(f"/v1/batch/{batch_id}/status") as answer:
             assert answer.status == 401
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while (body := await status(http, batch_id, headers=as_ann))["status"] == "processing":
                 await asyncio.sleep(0.05)
         async with http.get(body["results"][0]["url"]) as answer:
@@ -214,16 +216,14 @@ async def test_cancelling_stops_what_runs_and_drops_what_waits(
     assert body["status"] == "cancelled"
     body = await until_status(http, batch_id, lambda body: body["pending"] == 0)
     assert (body["status"], body["completed"], body["failed"], body["cancelled"]) == ("cancelled", 1, 0, 5)
-    async with asyncio.timeout(10):
-        while sim.record.open_streams:
-            await asyncio.sleep(0.02)
+    await until(lambda: not sim.record.open_streams)
     assert sim.record.generations == 3
     assert all(account.busy == 0 for account in gate.service.pool.accounts)
     assert "ended" in (await steered(http, batch_id, "pause", expect=409))["detail"]
 
 
 async def test_a_paused_batch_ends_what_runs_and_goes_on_when_told(http: aiohttp.ClientSession, sim: Simulator) -> None:
-    sim.google.reply("p", "", image=Painting(), delay=0.3)
+    sim.google.reply("p", "", image=Painting(), delay=2)
     batch_id = (await ordered(http, prompts=[f"p{n}" for n in range(6)]))["batch_id"]
     await until_status(http, batch_id, lambda _: sim.record.open_streams == 2)
     assert (await steered(http, batch_id, "pause"))["status"] == "paused"
@@ -349,9 +349,7 @@ async def test_the_end_is_told_to_the_webhook_signed_and_again_until_it_is_taken
         hook = {"url": f"http://127.0.0.1:{port}/hook", "secret": "shared secret"}
         batch_id = (await ordered(http, prompts=["a"], webhook=hook))["batch_id"]
         await until_status(http, batch_id)
-        async with asyncio.timeout(10):
-            while len(heard) < 2:
-                await asyncio.sleep(0.02)
+        await until(lambda: len(heard) >= 2)
         await asyncio.sleep(0.3)
     finally:
         await runner.cleanup()
@@ -376,7 +374,7 @@ async def test_a_webhook_to_a_private_address_is_given_up(http: aiohttp.ClientSe
     """A name that points at this machine passes the order and is caught by its address when it is called."""
     batch_id = (await ordered(http, prompts=["a"], webhook="http://localhost:9/x"))["batch_id"]
     await until_status(http, batch_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not (batch := await gate.service.jobs.store.get(None, batch_id)).hook.outcome:  # type: ignore[union-attr]
             await asyncio.sleep(0.05)
     assert batch is not None
@@ -390,11 +388,10 @@ async def test_ten_thousand_prompts_are_ordered_at_once_and_their_status_stays_c
     await steered_off(gate)
     created = await ordered(http, prompts=[f"prompt number {n}" for n in range(10_000)])
     assert created["total"] == 10_000
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    began = time.process_time()  # of gateway and caller: others that want the processor do not count
     for _ in range(50):
         body = await status(http, created["batch_id"])
-    each = (loop.time() - began) / 50
+    each = (time.process_time() - began) / 50
     assert (body["pending"], body["results"]) == (10_000, [])
     assert each < 0.25
     print(f"status of 10,000 tasks: {each * 1e3:.1f} ms")

@@ -12,7 +12,8 @@ import pytest
 
 from gemgate_simulator import Simulator
 from gemgate_simulator.addresses import FORMS
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENT, until
+from tests.support.serving import Served, served, settings_for
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 REST = 4.0
@@ -82,7 +83,7 @@ async def test_a_block_in_the_middle_rests_the_way_out_and_spares_the_other(
         await http.post("/api/accounts/carol/pause")
 
         sim.google.world.addresses.free("0")
-        await until(lambda: "blocked" not in _states(gate).values(), REST * 2)
+        await until(lambda: "blocked" not in _states(gate).values(), PATIENT)
         answers = await asyncio.gather(*(_ask(http) for _ in range(3)))  # one probe, then the others
         assert 200 in [status for status, _, _ in answers]
         await until(lambda: _states(gate)["default"] == "ready")

@@ -13,7 +13,8 @@ import pytest
 from gemgate.accounts import Cookies, binding_browser
 from gemgate.dialects import cookie_text
 from gemgate_simulator import Simulator
-from tests.support.serving import served, settings_for, until
+from tests.support.patience import PATIENT, until
+from tests.support.serving import served, settings_for
 
 KIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
@@ -106,7 +107,7 @@ async def test_a_renewal_that_google_refuses_says_so_too(sim: Simulator, tmp_pat
     settings = settings_for(sim, tmp_path, cookie_refresh_seconds=2, wire_facts=tmp_path / "facts.toml")
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
         member = gate.service.pool.accounts[0]
-        await until(lambda: member.renewal == "refused", 15)
+        await until(lambda: member.renewal == "refused", PATIENT)
         shown = await account(http)
         assert shown["state"] == "ready"
         assert "refuses to renew" in shown["notice"]

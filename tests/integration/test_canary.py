@@ -16,7 +16,8 @@ from gemgate_simulator import Simulator
 from gemgate_simulator.drift import PLANTED
 from gemgate_simulator.paint import Painting
 from gemgate_simulator.script import Answer, Prompt
-from tests.support.serving import served, settings_for, until
+from tests.support.patience import PATIENT, until
+from tests.support.serving import served, settings_for
 
 TOLD = {
     "the page's build label has another key": "page.keys",
@@ -218,5 +219,5 @@ async def test_the_timer_alerts_when_the_wire_moved(tmp_path, monkeypatch) -> No
         simulator.google.drift("the title has another key")
         async with served(settings_for(simulator, tmp_path, canary="daily")) as gate:
             alerts = gate.service.alerts
-            await until(lambda: alerts._wire is not None, 20)
+            await until(lambda: alerts._wire is not None, PATIENT)
             assert "answer.service.keys" in alerts._wire.why.en

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import openai
 import pytest
 
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 TEXT = '你好 & <b>"世界"</b> 🚀 \\*escaped\\* C:\\n `code` 1 < 2 && 3 > 2\n```python\nprint("x")\n```\nend'
 
@@ -125,6 +125,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("fault", "status", "sent"), FAULTS, ids=lambda v: "-".join(map(str, v.values())) if isinstance(v, dict) else None
@@ -157,6 +158,7 @@ async def test_the_sdk_s_own_retries_never_send_a_prompt_twice(gate: Served, sim
     assert sim.record.received == 1
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("kind", ["reset", "close", "stall"])
 async def test_a_failure_in_mid_stream_ends_it_in_band_and_spares_the_neighbours(
     client: openai.AsyncOpenAI, sim: Simulator, kind: str
@@ -204,11 +206,12 @@ async def test_dead_cookies_are_said_everywhere_and_the_server_is_up(sim: Simula
 async def test_start_up_does_not_wait_for_google(tmp_path: Path) -> None:
     async with Simulator(accounts=("alice",)) as sim:
         sim.google.fault("init", "stall", times=-1)
-        began = time.monotonic()
-        async with served(settings_for(sim, tmp_path), wait_ready=False) as gate:
-            async with aiohttp.ClientSession(gate.url) as http, http.get("/health") as answer:
-                assert answer.status == 200
-            assert time.monotonic() - began < 3
+        async with (
+            served(settings_for(sim, tmp_path), wait_ready=False) as gate,
+            aiohttp.ClientSession(gate.url) as http,
+            http.get("/health") as answer,
+        ):
+            assert answer.status == 200, "Google would be silent for ever"
 
 
 async def test_a_client_that_leaves_frees_its_lane_and_stops_google(gate: Served, sim: Simulator) -> None:
@@ -220,9 +223,9 @@ async def test_a_client_that_leaves_frees_its_lane_and_stops_google(gate: Served
             await until(lambda: sim.record.open_streams == 1)
             await asyncio.sleep(0.1)
             task.cancel()
-        await until(lambda: gate.service.pool.accounts[0].busy == 0, 3)
+        await until(lambda: gate.service.pool.accounts[0].busy == 0)
         if body.get("stream"):
-            await until(lambda: sim.record.open_streams == 0, 3)
+            await until(lambda: sim.record.open_streams == 0)
     assert sim.record.calls[0].outcome == "complete", "told to stop: what was said is stored"
     assert sim.record.open_streams == 1, "nothing was said yet, so there is nothing that could be stopped"
     assert sim.record.cancelled == 0
@@ -329,7 +332,7 @@ async def test_heartbeats_fill_silence_after_the_first_event(
 
 
 async def test_health_is_true_at_every_moment(gate: Served, sim: Simulator) -> None:
-    sim.google.reply("wait", "x", delay=1.0)
+    sim.google.reply("wait", "x", delay=4)
     async with aiohttp.ClientSession(gate.url) as http:
         calls = [asyncio.create_task(_read(http, {"messages": ask("wait")})) for _ in range(3)]
         await until(lambda: sim.record.open_streams == 3)

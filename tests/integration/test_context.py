@@ -20,7 +20,8 @@ from gemgate.files import Inline
 from gemgate.outbound import GuardedFetcher
 from gemgate_simulator import Simulator
 from gemgate_simulator.record import Call
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 SCRIPTS = (
@@ -383,7 +384,7 @@ async def test_a_history_that_fits_nowhere_else_waits_for_its_account(tmp_path: 
         aiohttp.ClientSession(gate.url) as http,
     ):
         two.google.reply("long", "word " * times)
-        two.google.reply("slow", "done", delay=1.9)
+        two.google.reply("slow", "done", delay=4)
         history: list[dict[str, Any]] = [{"role": "user", "content": "long"}]
         async with http.post("/v1/chat/completions", json={"messages": history}) as answer:
             history.append((await answer.json())["choices"][0]["message"])

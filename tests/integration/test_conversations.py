@@ -13,10 +13,9 @@ import pytest
 
 from gemgate.ports.upstream import Prompt
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENT, until
+from tests.support.serving import Served, served, settings_for
 from tests.support.talk import Talk
-
-pytestmark = pytest.mark.usefixtures("patient")
 
 
 @pytest.fixture
@@ -193,11 +192,11 @@ async def test_history_delete_removes_our_chats_and_only_ours(sim: Simulator, tm
             for method in ("GET", "DELETE"):
                 async with http.request(method, f"/conversations/{owners}") as answer:
                     assert answer.status == 404  # not one of ours: it has no name here
-        await until(lambda: sim.record.requests_of("GzXR5e") == 1, 15)
+        await until(lambda: sim.record.requests_of("GzXR5e") == 1, PATIENT)
         assert not await upstream.has_chat(cid)
         await talk.say("turn 2")
         assert talk.reuse != "hit"
-        await until(lambda: sim.record.requests_of("GzXR5e") == 2, 15)
+        await until(lambda: sim.record.requests_of("GzXR5e") == 2, PATIENT)
         assert await upstream.has_chat(owners)
 
 

@@ -26,7 +26,7 @@ SCHEMA = {
 }
 TOOLS = {"Shell": "Runs one line.", "Change": "Changes words at a place.", "Put": "Writes words to a place."}
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("patient")]
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ import pytest
 from aiohttp import web
 
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for, until
-
-pytestmark = pytest.mark.usefixtures("patient")
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 PDF = b"%PDF-1.4\n% the menu\n%%EOF\n"

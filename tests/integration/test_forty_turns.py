@@ -18,14 +18,15 @@ from google import genai
 from google.genai import types
 
 from gemgate_simulator import Simulator
-from tests.support.serving import served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 SYSTEM = "Be kind, and answer in one line."
 TURNS = 40
 LOST = 20
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("patient")]
+pytestmark = pytest.mark.timeout(300)
 
 
 class Talk:

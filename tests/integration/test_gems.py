@@ -13,7 +13,8 @@ import pytest
 
 from gemgate.settings import Settings
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 POET = {"name": "Sea Poet", "prompt": "You write of the sea.", "description": "Verses"}
 MODEL = "gem:Sea-Poet"

@@ -19,7 +19,8 @@ from gemgate.errors import Busy
 from gemgate.pool.history import MOST_EXPORTS
 from gemgate_simulator import Simulator
 from tests.support.kept_chats import DAY, kept
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 OPEN: dict[str, Any] = {"account_history": True}
 KEYED: dict[str, Any] = {**OPEN, "api_key": "one:key-one-0123456789,two:key-two-0123456789", "admin_key": "a" * 24}

@@ -17,7 +17,8 @@ from gemgate_simulator import Painting, RemoteSimulator, Simulator
 from gemgate_simulator.web_results import listed
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 GEMINI = f"/v1beta/models/{MODEL}"
@@ -242,7 +243,7 @@ async def test_what_is_over_is_forgotten_in_time(http: aiohttp.ClientSession, si
     await posted(http, path, body, "old")
     jobs = gate.service.jobs
     await until(lambda: not sim.record.open_streams)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await jobs.forget_before(gate.service.clock.now() + 1, ("answer",)):
             await asyncio.sleep(0.05)
     await posted(http, path, body, "old")
@@ -295,7 +296,7 @@ async def test_the_answer_of_a_gateway_that_was_killed_is_had_under_its_key(node
                 beginning = await answer.content.readexactly(2_000)
             node.kill()
         await node.start()
-        async with aiohttp.ClientSession(node.url) as http, asyncio.timeout(60):
+        async with aiohttp.ClientSession(node.url) as http, asyncio.timeout(PATIENCE):
             whole = await posted(http, path, body, "night")
             assert whole.startswith(beginning)
             chunks = [json.loads(line[6:]) for line in whole.decode().splitlines() if line.startswith("data: {")]
@@ -318,14 +319,14 @@ async def test_what_cannot_be_read_back_after_a_kill_is_not_made_again(nodes: li
         path, body = WAYS["generate"]
         async with aiohttp.ClientSession(node.url) as http:
             asked = asyncio.create_task(posted(http, path, body, "night"))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while not (await sim.record()).received:
                     await asyncio.sleep(0.05)
             node.kill()
             with pytest.raises(aiohttp.ClientError):
                 await asked
         await node.start()
-        async with aiohttp.ClientSession(node.url) as http, asyncio.timeout(60):
+        async with aiohttp.ClientSession(node.url) as http, asyncio.timeout(PATIENCE):
             for _ in range(2):
                 async with http.post(path, json=body, headers={"Idempotency-Key": "night"}) as answer:
                     assert (answer.status, answer.headers["x-gemgate-generated"]) == (502, "maybe")

@@ -17,8 +17,9 @@ from gemgate.cli import app
 from gemgate.cli.account_choice import named_after, spelled
 from gemgate.cookies.signed_in import sessions_in
 from gemgate_simulator import Simulator
+from tests.support.patience import until
 from tests.support.profiles import session, write_chrome, write_containers, write_firefox, write_profiles_ini
-from tests.support.serving import served, settings_for, until
+from tests.support.serving import served, settings_for
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import hashlib
 import io
 import json
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ from gemgate.outbound import GuardedSender
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment, painter
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, PATIENT, until
+from tests.support.serving import Served, served, settings_for
 from tests.support.webhooks import listening
 
 POSTED = {"prompt": "draw a red cat", "response_format": "url"}
@@ -146,15 +149,13 @@ async def test_a_long_poll_answers_how_it_stands_when_its_time_is_up(
 ) -> None:
     sim.google.reply("cat", "", image=Painting(), delay=30)
     task = await posted(http, {**POSTED, "async": True})
-    async with asyncio.timeout(5), http.get(f"/v1/images/tasks/{task['id']}?wait=1") as answer:
+    async with asyncio.timeout(PATIENCE), http.get(f"/v1/images/tasks/{task['id']}?wait=1") as answer:
         assert (await answer.json())["status"] == "in_progress"
     async with http.get(f"/v1/images/tasks/{task['id']}?wait=100000") as answer:
         assert (answer.status, (await answer.json())["error"]["param"]) == (400, "wait")
     async with http.delete(f"/v1/images/tasks/{task['id']}") as answer:
         assert (answer.status, (await answer.json())["status"]) == (200, "cancelled")
-    async with asyncio.timeout(10):
-        while sim.record.open_streams:
-            await asyncio.sleep(0.02)
+    await until(lambda: not sim.record.open_streams)
     assert (await ended(http, task))["status"] == "cancelled"
     async with http.delete(f"/v1/images/tasks/{task['id']}") as answer:
         assert (answer.status, (await answer.json())["status"]) == (200, "cancelled")
@@ -305,9 +306,7 @@ async def test_the_answer_under_a_key_outlives_the_process(sim: Simulator, tmp_p
 async def left(http: aiohttp.ClientSession, sim: Simulator, body: Any, path: str = "/v1/images/generations") -> None:
     """A client that goes away while Google paints for it."""
     call = asyncio.create_task(posted(http, body, path, status=200))
-    async with asyncio.timeout(10):
-        while not sim.record.open_streams:
-            await asyncio.sleep(0.02)
+    await until(lambda: sim.record.open_streams)
     await asyncio.sleep(0.2)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -316,7 +315,7 @@ async def left(http: aiohttp.ClientSession, sim: Simulator, body: Any, path: str
 
 async def explained(http: aiohttp.ClientSession, ends: bool = True) -> Any:
     """What is told of the last call for images, when its images are over."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while True:
             async with http.get("/api/requests") as answer:
                 rows = [row for row in (await answer.json())["requests"] if row["operation"] in WAYS]
@@ -344,7 +343,7 @@ WAYS = ("images.generations", "generate-images", "gemini.predict")
 async def test_who_leaves_after_the_prompt_was_sent_loses_no_image(
     http: aiohttp.ClientSession, sim: Simulator, path: str, body: Any
 ) -> None:
-    sim.google.reply("cat", "", image=Painting(), delay=1.2)
+    sim.google.reply("cat", "", image=Painting(), delay=4)
     await left(http, sim, body, path)
     told = await explained(http)
     assert (told["status"], told["abandoned"], told["generations"]) == (499, "finished", 1)
@@ -365,16 +364,14 @@ async def test_abandoned_calls_are_cancelled_where_that_is_the_setting(sim: Simu
     settings = settings_for(sim, tmp_path, abandoned="cancel")
     async with served(settings, job_rules=QUICK) as gate, aiohttp.ClientSession(gate.url) as http:
         await left(http, sim, {"prompt": "a cat"})
-        async with asyncio.timeout(10):
-            while sim.record.open_streams:
-                await asyncio.sleep(0.02)
+        await until(lambda: not sim.record.open_streams)
         told = await explained(http)
         assert (told["abandoned"], told["pictures"]) == ("cancelled", [])
 
 
 async def test_nothing_is_sent_for_who_has_left(sim: Simulator, tmp_path: Path) -> None:
     """Of two images one is under way and finished; the other waits for the lane, and is not begun."""
-    sim.google.reply("cat", "", image=Painting(), delay=1.2)
+    sim.google.reply("cat", "", image=Painting(), delay=4)
     settings = settings_for(sim, tmp_path, concurrency=1)
     async with served(settings, job_rules=QUICK) as gate, aiohttp.ClientSession(gate.url) as http:
         await left(http, sim, {"prompt": "a cat", "n": 2})
@@ -388,9 +385,7 @@ async def test_nothing_is_sent_for_who_has_left(sim: Simulator, tmp_path: Path) 
 async def test_a_call_under_a_key_is_finished_and_found_by_it(http: aiohttp.ClientSession, sim: Simulator) -> None:
     sim.google.reply("cat", "", image=Painting(), delay=0.8)
     call = asyncio.create_task(posted(http, POSTED, status=200, Idempotency_Key="found"))
-    async with asyncio.timeout(10):
-        while not sim.record.open_streams:
-            await asyncio.sleep(0.02)
+    await until(lambda: sim.record.open_streams)
     call.cancel()
     assert (await posted(http, POSTED, status=200, Idempotency_Key="found"))["data"]
     async with http.get("/api/requests?status=499") as answer:
@@ -427,6 +422,13 @@ async def test_references_of_a_refused_order_are_not_kept(sim: Simulator, tmp_pa
             assert (await answer.json())["data"] == []
 
 
+def named(file: Path) -> int:
+    """How many chats' ids a running node has written down."""
+    with closing(sqlite3.connect(file)) as database:
+        count: int = database.execute("SELECT count(*) FROM task WHERE cid != ''").fetchone()[0]
+        return count
+
+
 async def test_kill_9_loses_no_task_and_generates_nothing_twice(tmp_path: Path) -> None:
     """Killed while Google paints: an asynchronous call, and a synchronous one whose client asks again under its key."""
     async with painter("alice", readable=True, pace=1.0) as sim:
@@ -438,10 +440,7 @@ async def test_kill_9_loses_no_task_and_generates_nothing_twice(tmp_path: Path) 
                 task = await posted(http, {"prompt": "draw number 1", "response_format": "url", "async": True})
                 waiting = {"prompt": "draw number 2", "response_format": "url"}
                 call = asyncio.create_task(posted(http, waiting, url, status=200, Idempotency_Key="two"))
-                async with asyncio.timeout(30):
-                    while sum(one.generated for one in (await sim.record()).calls) < 2:
-                        await asyncio.sleep(0.05)
-                await asyncio.sleep(1.7)  # the chats' ids are written down
+                await until(lambda: named(tmp_path / "data" / "gemgate.sqlite3") == 2, PATIENT)
                 node.kill()
                 with pytest.raises(aiohttp.ClientError):
                     await call

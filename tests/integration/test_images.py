@@ -36,7 +36,8 @@ from gemgate_simulator import Simulator
 from tests.support.image_files import encoded
 from tests.support.image_kinds import TEST_SEEDS, paint
 from tests.support.painted import paints, png
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 
 NAME = re.compile(r"\d{8}_\d{6}_[a-z0-9-]+_[0-9a-f]{6}\.png")
 
@@ -565,7 +566,7 @@ async def test_what_is_older_than_the_retention_goes_and_nothing_else(sim: Simul
         async with http.get("/images/" + name) as answer:
             assert answer.status == 200
     async with served(settings_for(sim, tmp_path, retention_days=2)) as gate, aiohttp.ClientSession(gate.url) as http:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while await gate.service.gallery.find(name) or await gate.service.gateway.conversations.store.count():
                 await asyncio.sleep(0.02)
         async with http.get("/images/" + name) as answer:

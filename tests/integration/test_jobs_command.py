@@ -18,6 +18,7 @@ from PIL import Image
 from gemgate.cli import jobs
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK, ordered
+from tests.support.patience import PATIENCE
 from tests.support.serving import Served, served, settings_for
 
 SECONDS = 120
@@ -125,7 +126,7 @@ async def test_texts_are_for_their_owner_and_an_admin_sees_how_it_stands(sim: Si
     async with running as gate, aiohttp.ClientSession(gate.url) as http:
         said = {who: {"authorization": f"Bearer key-of-{who}"} for who in ("ann-0000", "bob-0000", "admin-00")}
         job = (await ordered(http, headers=said["ann-0000"], prompts=["a fox of mine"]))["batch_id"]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 path = f"/api/jobs/{job}?wait=5"
                 async with http.get(path, headers=said["ann-0000"]) as answer:

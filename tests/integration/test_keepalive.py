@@ -26,9 +26,10 @@ from PIL import Image
 
 from gemgate.dialects.interactions.answer import NOT_REPEATED
 from gemgate_simulator import Painting, Simulator
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 
-pytestmark = pytest.mark.usefixtures("patient", "quick_blanks")
+pytestmark = pytest.mark.usefixtures("quick_blanks")
 
 SOON = 0.3
 FAST = {"first_byte_timeout_seconds": 30, "idle_timeout_seconds": 30, "keepalive_seconds": SOON}
@@ -201,7 +202,7 @@ async def test_who_leaves_during_the_blanks_stops_all(sim: Simulator, tmp_path: 
             request_id = answer.headers["x-request-id"]
             assert await answer.content.readexactly(2) == b"  "
             assert gate.service.pool.accounts[0].busy == 1
-        await until(lambda: gate.service.pool.accounts[0].busy == 0, 3)
+        await until(lambda: gate.service.pool.accounts[0].busy == 0)
         told = await story(gate, request_id)
     assert (told["status"], told["kept_alive"], told["error"]) == (499, True, None)
     assert sim.record.received == 1
@@ -287,7 +288,7 @@ async def test_a_wish_for_http_2_is_ignored_and_the_connection_goes_on(gate: Ser
                 await writer.drain()
                 await asyncio.sleep(0.001)
             for _ in range(sent.count(b"HTTP/1.1")):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE):
                     status = await reader.readline()
                     said = (await reader.readuntil(b"\r\n\r\n")).lower()
                     assert status == b"HTTP/1.1 200 OK\r\n", said

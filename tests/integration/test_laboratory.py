@@ -20,8 +20,9 @@ from gemgate.cli.account_backend import AccountBackend, opened
 from gemgate.cli.lab_run import Entry, LabRun, entry, facts_of
 from gemgate.policy.session_arm import Arm
 from gemgate_simulator import Simulator
+from tests.support.patience import AT_ONCE, until
 from tests.support.profiles import write_firefox
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.serving import Served, served, settings_for
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ async def test_it_ends_by_itself_and_leaves_what_it_shall(sim: Simulator, tmp_pa
     async with laboratory(sim, tmp_path) as (gate, backend):
         _, running = await ran(backend, exported(sim, "frozen", "alice"), keep=True)
         sim.google.expire("alice")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(AT_ONCE):
             await running  # nobody is left who could live
         assert [account.name for account in gate.service.pool.accounts] == ["lab-frozen-1"]
         lab = LabRun(backend)
@@ -107,7 +108,7 @@ async def test_what_cannot_start_is_told_and_the_others_run(sim: Simulator, tmp_
         await until(lambda: [account.name for account in gate.service.pool.accounts] == ["lab-rotated-1"])
         await gate.service.account_registry.store.remove("lab-rotated-1")
         gate.service.pool.remove("lab-rotated-1")
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, AT_ONCE)
         assert lab.seen["lab-rotated-1"].outcome == "removed"
 
 

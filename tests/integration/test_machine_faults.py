@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ import pytest
 from gemgate_simulator import Painting
 from gemgate_simulator.remote import BlockingSimulator
 from tests.support.fleets import ADMIN, MODEL, NO_LIMITS, Process, request, start
+from tests.support.patience import wait_until
 from tests.support.s3 import KEY, REGION, SECRET, make_bucket, running_s3, s3_client
 
 pytestmark = [pytest.mark.timeout(280), pytest.mark.soak]  # they starve the machine: run by hand, alone
@@ -92,15 +93,8 @@ class Gateway:
     def well(self, seconds: float = 60) -> float:
         """Wait until nothing is amiss; how long that took."""
         since = time.monotonic()
-        until(lambda: self.ask("GET", "/ready") == (200, {"ready": True}) and not self.said(), seconds)
+        wait_until(lambda: self.ask("GET", "/ready") == (200, {"ready": True}) and not self.said(), seconds)
         return time.monotonic() - since
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.1)
 
 
 def tell(fault: str, seen: str, healed: float | None = None) -> None:
@@ -156,7 +150,7 @@ def running(sim: BlockingSimulator, folder: Path, before: Sequence[str] = (), **
     try:
         process.wait_listening()
         gateway = Gateway(process, sim, alerts)
-        until(lambda: gateway.ask("GET", "/ready")[0] == 200)
+        wait_until(lambda: gateway.ask("GET", "/ready")[0] == 200)
         yield gateway
     finally:
         if process.popen.poll() is None:
@@ -199,7 +193,7 @@ def test_a_full_disk_with_database_images_and_log_on_it(sim: BlockingSimulator, 
     sim.google.reply("number", "", image=Painting(), pace=0.3)
     with running(sim, small_disk, CONCURRENCY="2") as gateway:
         path = gateway.order(8, "on a full disk")
-        until(lambda: len(gateway.painted()) >= 2)
+        wait_until(lambda: len(gateway.painted()) >= 2)
         filler = fill(small_disk)
         try:
             chats = [gateway.chat(f"full {n}")[0] for n in range(10)]
@@ -209,17 +203,17 @@ def test_a_full_disk_with_database_images_and_log_on_it(sim: BlockingSimulator, 
             assert "full" in body["data"][0]["note"], body["data"][0]["note"]
             refused, why = gateway.ask("POST", "/v1/batch/images", {"prompts": ["one more"]})
             assert (refused, why["code"]) == (503, "database_unavailable")
-            until(lambda: all(gateway.short(part) for part in ("disk", "database", "storage")), 15)
+            wait_until(lambda: all(gateway.short(part) for part in ("disk", "database", "storage")))
             assert gateway.ask("GET", "/ready")[0] == 200, "chats are served"
             assert "full" in gateway.said()
-            until(lambda: gateway.told("machine.short"), 20)
+            wait_until(lambda: gateway.told("machine.short"))
             made = len(gateway.painted())
             time.sleep(3)
             assert len(gateway.painted()) == made, "no picture is made that cannot be kept"
         finally:
             filler.unlink()
         healed = gateway.well()
-        until(lambda: gateway.ended(path))
+        wait_until(lambda: gateway.ended(path))
         painted = gateway.painted()
         assert (len(painted), max(painted.values())) == (8, 1), painted
         assert set(chats) == {200}
@@ -236,7 +230,7 @@ def test_a_slow_disk(sim: BlockingSimulator, tmp_path: Path) -> None:
     """Every write and sync of the process takes 50 ms longer, in the system call itself."""
     with running(sim, tmp_path) as gateway:
         path = gateway.order(4, "on a quick disk")
-        until(lambda: gateway.ended(path))
+        wait_until(lambda: gateway.ended(path))
         slow = "fsync,fdatasync,pwrite64,ftruncate"
         line = [
             "strace",
@@ -293,7 +287,7 @@ def test_descriptors_used_up(sim: BlockingSimulator, tmp_path: Path) -> None:
         lanes = [threading.Thread(target=lambda n=n: held.append(gateway.chat(f"hold {n}"))) for n in range(24)]
         for lane in lanes:
             lane.start()
-        until(lambda: gateway.descriptors() >= before + 24, 8)
+        wait_until(lambda: gateway.descriptors() >= before + 24)
         status, body = gateway.chat("one too many")
         assert (status, body["error"]["code"]) == (503, "too_many_connections"), body
         anthropic = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
@@ -420,16 +414,16 @@ def through_a_bucket_that_is_busy(sim: BlockingSimulator, folder: Path, bucket: 
             links.append(body["data"][0])
             assert gateway.chat(f"meanwhile {len(links)}")[0] == 200
             time.sleep(min(1.0, seconds / 10))
-        until(lambda: gateway.ended(path))
+        wait_until(lambda: gateway.ended(path))
         assert "waits" in links[-1]["note"]
         assert gateway.short("storage")
-        until(lambda: gateway.told("machine.short"), 20)
+        wait_until(lambda: gateway.told("machine.short"))
         status, _, _ = request(gateway.process.url, "GET", links[0]["url"].removeprefix(gateway.process.url))
         assert status == 200, "what waits is served from here"
         per_minute = (len(bucket.asked) - asked) / max(seconds, 15) * 60
         bucket.faulty.clear()
         healed = gateway.well()
-        until(lambda: "gemgate_storage_waiting 0.0" in gateway.ask("GET", "/metrics")[1])
+        wait_until(lambda: "gemgate_storage_waiting 0.0" in gateway.ask("GET", "/metrics")[1])
         client = s3_client(bucket.endpoint)
         stored = sum(
             page["KeyCount"]

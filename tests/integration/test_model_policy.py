@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from gemgate_simulator import Painting, Simulator
+from tests.support.patience import PATIENCE
 from tests.support.serving import served, settings_for
 
 PRO = "gemini-3-pro-preview"
@@ -68,7 +69,7 @@ async def test_lines_of_a_batch_keep_the_rule_of_the_service_and_their_own(
             batch = await answer.json()
             assert answer.status < 300, batch
         name = batch.get("batch_id") or batch["id"]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 async with http.get(f"/v1/batch/{name}/status") as answer:
                     state = await answer.json()

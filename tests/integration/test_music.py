@@ -20,7 +20,8 @@ from gemgate_simulator.mp3 import Recording
 from gemgate_simulator.mp4 import Movie
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 
 RULES = replace(QUICK, media_look=0.1)
 
@@ -220,7 +221,7 @@ async def test_who_waits_in_a_chat_is_told_when_the_gateway_stops(
 ) -> None:
     sim.google.music(looks=1000)
     body = {"model": "lyria-3", "messages": [{"role": "user", "content": "a song"}]}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         waiting = asyncio.create_task(called(http, "POST", "/v1/chat/completions", 503, json=body))
         await until(lambda: sim.record.requests_of("hNvQHb") > 1)
         await gate.service.jobs.stop()
@@ -263,7 +264,7 @@ async def killed(tmp_path: Path, times: int) -> tuple[Any, Any]:
                 url = node.url + "/v1/music"
                 music = await called(http, "POST", url, json={"prompt": "a song"})
                 for looked in range(times):  # from the first look on the chat's name is known to be written down
-                    async with asyncio.timeout(60):
+                    async with asyncio.timeout(PATIENCE):
                         while (await sim.google.record()).requests_of("hNvQHb") < looked + 1:
                             await asyncio.sleep(0.02)
                     node.kill()

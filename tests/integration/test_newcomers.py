@@ -8,7 +8,8 @@ import pytest
 
 from gemgate.cli import doctor
 from gemgate_simulator import Simulator
-from tests.support.serving import served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import served, settings_for
 
 CHAT = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}
 

@@ -18,7 +18,8 @@ from PIL import Image
 
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ async def ordered(
 
 
 async def over(client: openai.AsyncOpenAI, batch: Batch) -> Batch:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while batch.status in ("validating", "in_progress", "finalizing", "cancelling"):
             await asyncio.sleep(0.05)
             batch = await client.batches.retrieve(batch.id)
@@ -253,7 +254,7 @@ async def test_an_order_whose_time_is_up_says_what_was_answered_and_what_was_not
         counts = (await client.batches.retrieve(batch.id)).request_counts
         return counts is not None and counts.completed == 1
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not await answered():
             await asyncio.sleep(0.05)
     jobs = gate.service.jobs

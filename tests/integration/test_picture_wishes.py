@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import aiohttp
 import pytest
 
 from gemgate_simulator import Painting, Simulator
+from tests.support.batch_calls import until_status
 from tests.support.painted import png
 from tests.support.serving import Served, served, settings_for
 
@@ -165,11 +165,7 @@ async def test_a_reference_in_a_form(http: aiohttp.ClientSession, sim: Simulator
 
 async def test_references_of_a_batch_are_every_items(http: aiohttp.ClientSession, sim: Simulator) -> None:
     _, body, _ = await post(http, "/v1/batch/images", prompts=["a lighthouse", "the lighthouse"], image=DATA)
-    for _ in range(200):
-        async with http.get(f"/v1/batch/{body['batch_id']}/status") as answer:
-            if (await answer.json())["status"] == "completed":
-                break
-        await asyncio.sleep(0.05)
+    assert (await until_status(http, body["batch_id"]))["status"] == "completed"
     assert [[file.data for file in call.files] for call in sim.record.calls] == [[START], [START]]
 
 

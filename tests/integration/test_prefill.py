@@ -9,8 +9,6 @@ import pytest
 
 from gemgate_simulator import Simulator
 
-pytestmark = pytest.mark.usefixtures("patient")
-
 MODEL = "gemini-3-flash-preview"
 
 

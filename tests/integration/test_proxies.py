@@ -23,21 +23,20 @@ from cryptography.x509.oid import NameOID
 from PIL import Image
 
 from gemgate_simulator import Painting, Simulator
+from tests.support.patience import AT_ONCE
 from tests.support.proxies import proxy
 from tests.support.serving import served, settings_for
 
-pytestmark = pytest.mark.usefixtures("patient")
-
 PROXIES = ("nginx", "haproxy", "caddy")
 IMPATIENT: dict[str, dict[str, str]] = {
-    "nginx": {"proxy_read_timeout 60s;": "proxy_read_timeout 1s; gzip on; gzip_types application/json;"},
-    "haproxy": {"timeout server 60s": "timeout server 1s", "timeout client 60s": "timeout client 1s"},
+    "nginx": {"proxy_read_timeout 60s;": "proxy_read_timeout 2s; gzip on; gzip_types application/json;"},
+    "haproxy": {"timeout server 60s": "timeout server 2s", "timeout client 60s": "timeout client 2s"},
     "caddy": {
         "\treverse_proxy 127.0.0.1:8100\n": "\tencode gzip\n\treverse_proxy 127.0.0.1:8100 {\n\t\ttransport http {\n"
-        "\t\t\tresponse_header_timeout 1s\n\t\t\tread_timeout 1s\n\t\t}\n\t}\n",
+        "\t\t\tresponse_header_timeout 2s\n\t\t\tread_timeout 2s\n\t\t}\n\t}\n",
     },
 }
-"""Their files with a second where a proxy has a minute or more, and with compression, which may keep bytes back."""
+"""Their files with two seconds where a proxy has a minute or more, and with compression, which may keep bytes back."""
 TRUSTED = {"trusted_proxies": ("127.0.0.1/32",)}
 FAST = {"first_byte_timeout_seconds": 30, "idle_timeout_seconds": 30, "keepalive_seconds": 0.3, **TRUSTED}
 WISH: dict[str, Any] = {"model": "gemini-2.5-flash-image", "prompt": "a red fox", "response_format": "url"}
@@ -54,7 +53,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> No
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
     async with Simulator(accounts=("alice",)) as simulator:
-        simulator.google.reply("fox", "here", image=Painting(), delay=3.0)
+        simulator.google.reply("fox", "here", image=Painting(), delay=5.0)
         yield simulator
 
 
@@ -101,7 +100,7 @@ async def test_the_control_a_silent_answer_is_given_up_there(sim: Simulator, tmp
 @pytest.mark.parametrize("name", PROXIES)
 async def test_white_space_is_not_kept_back(sim: Simulator, tmp_path: Path, name: str) -> None:
     """A second proxy before this one (Cloudflare, say) has to see it too."""
-    sim.google.reply("fox", "here", image=Painting(), delay=15.0)
+    sim.google.reply("fox", "here", image=Painting(), delay=2 * AT_ONCE)
     async with served(settings_for(sim, tmp_path, **FAST)) as gate:
         with proxy(name, tmp_path, gate.url, IMPATIENT[name]) as front:
             headers = {"accept-encoding": "gzip"}
@@ -110,7 +109,7 @@ async def test_white_space_is_not_kept_back(sim: Simulator, tmp_path: Path, name
                 http.post("/v1/images/generations", json=WISH, headers=headers) as answer,
             ):
                 assert answer.headers["x-gemgate-keepalive"] == "1"
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(AT_ONCE):
                     assert await answer.content.readexactly(3) == b"   "
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from gemgate_simulator import Simulator
 from tests.support.explained import JSON, MODEL, ask, explained
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 SECRET_WORDS = "xylophone-canary-4711"
 

@@ -29,7 +29,8 @@ from gemgate_simulator import RemoteSimulator, Simulator
 from gemgate_simulator.research import CONFIRM
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 from tests.support.webhooks import listening
 
 AGENT = "deep-research-preview-04-2026"
@@ -65,7 +66,7 @@ def turns(sim: Simulator) -> list[str]:
     return [call.research for call in sim.record.calls]
 
 
-async def answered(client: openai.AsyncOpenAI, response: Any, seconds: float = 20) -> Any:
+async def answered(client: openai.AsyncOpenAI, response: Any, seconds: float = PATIENCE) -> Any:
     async with asyncio.timeout(seconds):
         while response.status in ("queued", "in_progress"):
             await asyncio.sleep(0.05)
@@ -73,7 +74,7 @@ async def answered(client: openai.AsyncOpenAI, response: Any, seconds: float = 2
     return response
 
 
-async def ended(google: Any, interaction: Any, seconds: float = 20) -> Any:
+async def ended(google: Any, interaction: Any, seconds: float = PATIENCE) -> Any:
     async with asyncio.timeout(seconds):
         while interaction.status == "in_progress":
             await asyncio.sleep(0.05)
@@ -203,7 +204,7 @@ async def test_nothing_is_kept_of_one_that_is_given_up_while_its_report_comes(
 
     monkeypatch.setattr(Story, "progress", progresses)
     response = await client.responses.create(model="gemini-deep-research", input="foxes", background=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (now := await client.responses.retrieve(response.id)).status in ("queued", "in_progress"):
             await asyncio.sleep(0.05)
         await until(lambda: not gate.service.jobs.worker.running)
@@ -293,7 +294,7 @@ async def test_a_report_that_comes_after_its_response_was_deleted_is_deleted_too
 
     monkeypatch.setattr(type(files), "add", slowly)
     response = await client.responses.create(model="gemini-deep-research", input="foxes", background=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await begun.wait()
         await client.responses.delete(response.id)
         may_end.set()
@@ -440,9 +441,7 @@ async def killed(tmp_path: Path, moments: list[float], looks: int) -> tuple[Any,
                     node.kill()
                     await node.start()
                 response = await answered(client, await client.responses.retrieve(response.id), 120)
-                async with asyncio.timeout(30):
-                    while not hook.heard:
-                        await asyncio.sleep(0.05)
+                await until(lambda: hook.heard)
                 await asyncio.sleep(1)  # a second one would come at once
             return response, await sim.google.record(), [json.loads(body)["type"] for body, _ in hook.heard]
         finally:

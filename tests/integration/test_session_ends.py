@@ -13,7 +13,8 @@ from gemgate.policy.session_end import ENDS
 from gemgate.pool.account import Account
 from gemgate_simulator import Simulator
 from gemgate_simulator.google import Google
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 
 def _status(number: int) -> Callable[[Google, str], None]:

@@ -18,7 +18,8 @@ from gemgate.settings import Settings
 from gemgate_simulator import Simulator
 from tests.support import official
 from tests.support.official import OfficialApi
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENT, until
+from tests.support.serving import Served, served, settings_for
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 
@@ -59,7 +60,7 @@ async def test_ten_calls_when_cookies_expire_and_the_source_has_new_ones(sim: Si
                             cookie_source=f"file:{tmp_path}/alice.json")  # fmt: skip
     cookie_file(tmp_path, "alice", sim.google.cookies("alice"))
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
-        sim.google.reply("say hello", "hello", delay=0.8)
+        sim.google.reply("say hello", "hello", delay=3)
         early = [asyncio.ensure_future(ask(http)) for _ in range(5)]
         await until(lambda: sim.record.received == 5)
         before = sim.record.requests_of("init")
@@ -115,7 +116,7 @@ async def test_every_account_goes_its_own_way_and_a_block_closes_that_way_only(s
 @pytest.mark.parametrize("way", ["pause", "remove"])
 async def test_calls_under_way_end_when_their_account_leaves(sim: Simulator, tmp_path: Path, way: str) -> None:
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
-        sim.google.reply("say hello", "one two three four", chars=4, pace=0.15)
+        sim.google.reply("say hello", "one two three four", chars=4, pace=0.6)
         call = asyncio.ensure_future(ask(http))
         await until(lambda: sim.record.received == 1)
         upstream = gate.service.pool.accounts[0].upstream
@@ -128,7 +129,7 @@ async def test_calls_under_way_end_when_their_account_leaves(sim: Simulator, tmp
         status, body, _ = await call
         assert (status, body["choices"][0]["message"]["content"]) == (200, "one two three four")
         if way == "remove":
-            await until(lambda: upstream._session is None, 5)  # type: ignore[attr-defined]
+            await until(lambda: upstream._session is None)  # type: ignore[attr-defined]
         assert sim.record.generations == 1
 
 
@@ -250,7 +251,7 @@ async def test_a_phantom_session_is_named_and_waited_out(sim: Simulator, tmp_pat
         await asyncio.sleep(5)
         assert sim.record.requests_of("init") - visits <= 2  # no loop of sign-ins
         alice.phantom = False
-        await until(lambda: account.status().state == "ready", 12)
+        await until(lambda: account.status().state == "ready", PATIENT)
         assert (await ask(http))[0] == 200
         assert sim.record.generations == 2
     assert not sim.record.violations

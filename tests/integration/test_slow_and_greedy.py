@@ -24,6 +24,7 @@ from gemgate.web import interim, request_body
 from gemgate.web.interim import InterimProtocol
 from gemgate.web.stored_files import media_type
 from gemgate_simulator import Simulator
+from tests.support.patience import PATIENCE
 from tests.support.serving import served, settings_for
 
 ADMIN = "admin-key-of-this-test"
@@ -53,7 +54,7 @@ async def _listening(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Server, i
 
 @pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])
 async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
-    monkeypatch.setattr(interim, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(interim, "HEAD_SECONDS", 1.0)
     server, port = await _listening(monkeypatch)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -61,7 +62,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest
             writer.write(before)
             await reader.readuntil(b"ok")
         writer.write(b"GET / HTTP/1.1\r\nX: ")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read(1) == b""
         writer.close()
@@ -71,14 +72,14 @@ async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest
 
 
 async def test_an_answered_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interim, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(interim, "HEAD_SECONDS", 1.0)
     server, port = await _listening(monkeypatch)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert b"200" in await reader.readuntil(b"ok")
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(1.5)
         writer.close()
     finally:
         server.close()
@@ -90,13 +91,13 @@ async def test_one_address_has_so_many_connections_without_a_head(monkeypatch: p
     server, port = await _listening(monkeypatch)
     try:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-        async with asyncio.timeout(5):
-            reader, _ = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(PATIENCE):
+            reader, fourth = await asyncio.open_connection("127.0.0.1", port)
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read(1) == b""
         silent[0][1].write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")  # the others do not suffer
         assert b"200" in await silent[0][0].readuntil(b"ok")
-        for _, writer in silent:
+        for writer in (fourth, *(one for _, one in silent)):
             writer.close()
     finally:
         server.close()
@@ -108,7 +109,7 @@ async def test_a_body_that_stops_is_told_so(sim: Simulator, tmp_path: Path, monk
         host, _, port = gate.url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert b"body_timeout" in await reader.readuntil(b"}}")
         writer.close()
 

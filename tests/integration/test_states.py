@@ -16,7 +16,8 @@ import pytest
 from gemgate.accounts import CAPABILITIES
 from gemgate.errors import Spent
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 ZH = {"accept-language": "zh-CN"}
@@ -45,7 +46,7 @@ async def _starting(sim: Simulator, gate: Served, http: aiohttp.ClientSession) -
 
 
 async def _busy(sim: Simulator, gate: Served, http: aiohttp.ClientSession) -> None:
-    sim.google.reply("say hello", "slow", delay=1.8)
+    sim.google.reply("say hello", "slow", delay=12)
     task = asyncio.ensure_future(http.post("/v1/chat/completions", json=CHAT))
     await until(lambda: gate.service.pool.accounts[0].busy == 1)
     gate.service.loops.add(task)  # type: ignore[arg-type]  # only so that somebody holds it

@@ -16,7 +16,8 @@ from gemgate.dialects import wire
 from gemgate.dialects.responses import ResponsesRequest, read_request, stored_prompt
 from gemgate.errors import BadRequest
 from gemgate_simulator import Simulator
-from tests.support.serving import served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import served, settings_for
 
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"0" * 40).decode()
 

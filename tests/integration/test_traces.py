@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from gemgate.errors import SettingsError
 from gemgate.telemetry import traces
 from gemgate_simulator import Simulator
+from tests.support.patience import PATIENCE
 from tests.support.serving import served, settings_for
 
 CANARY = "xylophone-canary-4712"
@@ -92,7 +93,7 @@ async def test_a_call_is_a_trace_under_the_caller_s_span(tmp_path: Path) -> None
 async def test_a_collector_that_is_away_costs_no_call(tmp_path: Path) -> None:
     async with Simulator(("alice",)) as sim:
         settings = settings_for(sim, tmp_path, otel_exporter_otlp_endpoint="http://127.0.0.1:9")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
                 body = {"messages": [{"role": "user", "content": "hello"}]}
                 async with http.post("/v1/chat/completions", json=body) as answer:

@@ -20,6 +20,7 @@ from gemgate.assembly.node import open_service
 from gemgate.caller import NO_BUDGET, Cost
 from gemgate_simulator import Simulator
 from tests.support.batch_calls import QUICK
+from tests.support.patience import PATIENCE
 from tests.support.serving import Served, served, settings_for
 
 FLASH = "gemini-3-flash-preview"
@@ -80,7 +81,7 @@ async def test_every_kind_of_call_is_in_the_ledger(http: aiohttp.ClientSession, 
     _, batch, _ = await post(http, "/v1/batch/images", {"prompts": ["one", "two", "three"]}, blog)
     _, video, _ = await post(http, "/v1/videos", {"prompt": "a fox runs"}, shop)
     for job in (background["id"], batch.get("batch_id") or batch["id"], video["id"]):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 async with http.get(f"/api/jobs/{job}", headers=ADMIN) as answer:
                     if (await answer.json())["status"] in ("completed", "failed"):
@@ -96,7 +97,7 @@ async def test_every_kind_of_call_is_in_the_ledger(http: aiohttp.ClientSession, 
         ("shop", "openai", "video", "ok"): (1, 0, 1),
     }
     found: dict[tuple[str, ...], tuple[int, int, int]] = {}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while found != wanted:  # a job's end is seen in the database before its process knows of it
             rows = await usage(http, by="key,dialect,kind,outcome")
             names, amounts = ("key", "dialect", "kind", "outcome"), ("calls", "images", "videos")
@@ -255,7 +256,7 @@ async def test_a_batch_waits_for_its_budget(http: aiohttp.ClientSession, sim: Si
             found: dict[str, Any] = await answer.json()
             return found
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (await state())["completed"] < 2 or (await state())["running"]:
             await asyncio.sleep(0.05)
     assert (await state())["failed"] == 0
@@ -264,13 +265,13 @@ async def test_a_batch_waits_for_its_budget(http: aiohttp.ClientSession, sim: Si
 
 async def test_calls_at_once(http: aiohttp.ClientSession, sim: Simulator) -> None:
     _, kim = await made(http, "kim", at_once=1)
-    sim.google.fault("generate", "stall", after_frames=1, seconds=1.0)
+    sim.google.fault("generate", "stall", after_frames=1, seconds=5.0)
     async with http.post("/v1/chat/completions", json=chat(stream=True), headers=kim) as slow:
         status, told, headers = await post(http, "/v1/chat/completions", chat(), kim)
         assert (status, told["error"]["code"]) == (429, "rate_limit_exceeded")
         assert "at_once;limit=1;left=0" in headers["x-gemgate-budget"]
         await slow.read()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (await post(http, "/v1/chat/completions", chat(), kim))[0] != 200:
             await asyncio.sleep(0.05)
 

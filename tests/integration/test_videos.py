@@ -25,7 +25,8 @@ from gemgate_simulator.films import NO_ACCESS
 from gemgate_simulator.mp4 import Movie
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import AT_ONCE, PATIENCE, until
+from tests.support.serving import IMPATIENT, Served, served, settings_for
 from tests.support.webhooks import listening
 
 RULES = replace(QUICK, media_look=0.1)
@@ -45,7 +46,7 @@ async def client(gate: Served) -> AsyncIterator[openai.AsyncOpenAI]:
         yield one
 
 
-async def ended(client: openai.AsyncOpenAI, video: Video, seconds: float = 20) -> Any:
+async def ended(client: openai.AsyncOpenAI, video: Video, seconds: float = PATIENCE) -> Any:
     async with asyncio.timeout(seconds):
         while video.status in ("queued", "in_progress"):
             await asyncio.sleep(0.05)
@@ -53,9 +54,10 @@ async def ended(client: openai.AsyncOpenAI, video: Video, seconds: float = 20) -
     return video
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_video_is_asked_for_once_waited_for_and_measured(client: openai.AsyncOpenAI, sim: Simulator) -> None:
     sim.google.videos(looks=3, seconds=8.5, nbytes=300_000)
-    sim.google.fault("generate", "stall", after_frames=1, seconds=2.5)  # longer than IDLE_TIMEOUT_SECONDS
+    sim.google.fault("generate", "stall", after_frames=1, seconds=IMPATIENT["idle_timeout_seconds"] + 0.5)
     raw = await client.videos.with_raw_response.create(
         prompt="a fox runs", model="sora-2", seconds="4", size="720x1280"
     )
@@ -358,7 +360,7 @@ async def test_a_video_that_is_deleted_while_somebody_waits_is_not_found(
     video = await client.videos.create(prompt="a fox")
     waiting = asyncio.create_task(client.videos.retrieve(video.id, extra_query={"wait": 30}))
     await until(lambda: sim.record.requests_of("hNvQHb") > 1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ONCE):
         await client.videos.delete(video.id)
         with pytest.raises(openai.NotFoundError):
             await waiting
@@ -378,7 +380,7 @@ async def test_the_wait_for_an_account_is_no_wait_for_the_video(
     async def named() -> bool:
         return bool((await store.tasks(video.id))[0].checkpoint.cid)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await named():
             await asyncio.sleep(0.01)
     async with gate.service.database.writing() as connection:
@@ -407,7 +409,7 @@ async def test_a_file_that_comes_after_its_video_was_deleted_is_deleted_too(
 
     monkeypatch.setattr(type(blobs), "put_file", slowly)
     video = await client.videos.create(prompt="a fox")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await begun.wait()
         await client.videos.delete(video.id)
         may_end.set()
@@ -464,7 +466,7 @@ async def killed(tmp_path: Path, times: int) -> tuple[Any, Any]:
             async with openai.AsyncOpenAI(base_url=node.url + "/v1", api_key="any", timeout=60) as client:
                 video = await client.videos.create(prompt="a fox")
                 for looked in range(times):  # from the first look on the chat's name is known to be written down
-                    async with asyncio.timeout(60):
+                    async with asyncio.timeout(PATIENCE):
                         while (await sim.google.record()).requests_of("hNvQHb") < looked + 1:
                             await asyncio.sleep(0.02)
                     node.kill()
@@ -497,7 +499,7 @@ async def test_a_kill_in_the_moment_of_the_answer_never_makes_a_second_video(tmp
                 await node.start()
                 async with openai.AsyncOpenAI(base_url=node.url + "/v1", api_key="any", timeout=60) as client:
                     video = await client.videos.create(prompt=f"a fox {n}")
-                    async with asyncio.timeout(60):
+                    async with asyncio.timeout(PATIENCE):
                         while (await sim.google.record()).received <= n:
                             await asyncio.sleep(0.005)
                     node.kill()

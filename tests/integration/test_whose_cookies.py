@@ -15,7 +15,8 @@ import pytest
 
 from gemgate.settings import Settings
 from gemgate_simulator import Simulator
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 BOTH = ("b…@gmail.example", "al…e@gmail.example")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
+from tests.support.patience import PATIENCE
 
 from gemgate.jobs import JobRules
 from gemgate.policy.backoff import Backoff
@@ -35,7 +36,7 @@ async def steered(http: aiohttp.ClientSession, batch_id: str, verb: str, *, expe
 
 
 async def until_status(
-    http: aiohttp.ClientSession, batch_id: str, holds: Callable[[Any], bool] | None = None, seconds: float = 30
+    http: aiohttp.ClientSession, batch_id: str, holds: Callable[[Any], bool] | None = None, seconds: float = PATIENCE
 ) -> Any:
     """The first status that fits; by default the one of the end."""
     async with asyncio.timeout(seconds):

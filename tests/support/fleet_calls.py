@@ -71,12 +71,6 @@ def stream(http: aiohttp.ClientSession, said: str) -> Any:
     return http.post("/v1/chat/completions", json=body, headers={"authorization": f"Bearer {ADMIN}"})
 
 
-async def until(condition: Any, seconds: float = 15) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.05)
-
-
 async def kill_under_load(fleet: RunningFleet, *, calls: int, at_once: int) -> None:
     """Kill w3 while calls run: what was lost was with Google, or on its way there; and nothing may be there twice."""
     fleet.sim.google.reply("load", "an answer", delay=0.1)

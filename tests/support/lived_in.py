@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from tests.support.patience import PATIENCE
 from tests.support.serving import served, settings_for
 
 from gemgate.stores.sql import dump
@@ -48,7 +49,7 @@ async def lived_in(sim: Simulator, folder: Path) -> None:
             assert answer.status == 200
         async with http.post("/v1/batch/images", json={"prompts": ["one", "two"]}) as answer:
             batch = (await answer.json())["batch_id"]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 async with http.get(f"/v1/batch/{batch}/status") as answer:
                     if (await answer.json())["status"] == "completed":

@@ -6,6 +6,7 @@ What cannot be started is skipped by name.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import make_url
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -120,14 +122,24 @@ def own_redis() -> Iterator[RedisServer]:
         yield server
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that a system gives away by itself, to who connects as well: between the choice of a port and its use
+somebody else would get it now and then.
+"""
+_chosen = itertools.count(os.getpid() * 97)
+
+
 def free_port() -> int:
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """A port that nobody listens on, another one each time; processes beside this one begin elsewhere."""
+    for number in itertools.islice(_chosen, len(PORTS)):
+        with closing(socket.socket()) as one, suppress(OSError):
+            port = PORTS[number % len(PORTS)]
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("all ports are taken")
 
 
-def wait_for_port(port: int, seconds: float = 20) -> None:
+def wait_for_port(port: int, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -11,7 +11,8 @@ class Talk:
     """A client that keeps its history, as all chat clients do."""
 
     def __init__(self, url: str, key: str = "any", system: str = "Be kind.") -> None:
-        self.client = openai.AsyncOpenAI(base_url=url + "/v1", api_key=key, max_retries=0)
+        once = {"connection": "close"}  # nobody closes this client
+        self.client = openai.AsyncOpenAI(base_url=url + "/v1", api_key=key, max_retries=0, default_headers=once)
         self.messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
         self.reuse = ""
 

@@ -64,3 +64,18 @@ def test_what_a_page_shows_is_awaited() -> None:
         if at_once.search(line) and "gallery.count" not in line
     ]
     assert not wrong, "playwright's expect() waits for it"
+
+
+def test_no_test_is_judged_by_a_clock_of_its_own() -> None:
+    """A busy machine pauses for seconds: deadlines are those of `tests/support/patience.py`, or a minute and more."""
+    short = re.compile(r"(?:asyncio\.timeout\(|wait_for\(.*, )(?:[0-5]?\d|\d?\.\d+)\)|until\(.*, [\d.]+\)")
+    timed = re.compile(r"assert .*(?:monotonic|perf_counter|\.time)\(\) - \w+ <")
+    another = re.compile(r"def _?(?:wait_)?until\(")
+    wrong = [
+        f"{path.relative_to(TESTS)}:{number}: {line.strip()}"
+        for path in sorted(TESTS.rglob("*.py"))
+        if "simulation" not in path.parts and path.name != "patience.py" and "soak" not in path.parts
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if short.search(line) or timed.search(line) or another.search(line)
+    ]
+    assert not wrong

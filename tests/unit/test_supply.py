@@ -44,6 +44,7 @@ def advisories() -> Iterator[tuple[str, list[dict]]]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/", asked
     server.shutdown()
+    server.server_close()
 
 
 def test_the_lock_is_read_with_versions_and_hashes() -> None:

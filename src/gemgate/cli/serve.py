@@ -40,6 +40,8 @@ from gemgate.web.app import create_app
 from gemgate.web.interim import InterimProtocol
 
 DRAIN_SECONDS = 30
+CUT_OFF_SECONDS = 5
+"""How long calls that were still under way then have for their last words, before what they stand on is closed."""
 TICK = 1.0
 """Seconds between two looks of the server at the date that our answers bear."""
 
@@ -144,6 +146,8 @@ class _Server(uvicorn.Server):
         if self.leaving is not None:
             await self.leaving()
         await super().shutdown(sockets)
+        if cut_off := [call for call in self.server_state.tasks if call.cancelling()]:
+            await asyncio.wait(cut_off, timeout=CUT_OFF_SECONDS)
 
 
 async def run_server(

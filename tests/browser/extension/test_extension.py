@@ -15,7 +15,8 @@ import pytest
 from gemgate_simulator import Simulator
 from tests.browser.conftest import screen
 from tests.browser.extension.conftest import Driven, chrome, code_on_page, enter, fox, press_keys, seen
-from tests.support.serving import Served, until
+from tests.support.patience import PATIENCE, PATIENT, until
+from tests.support.serving import Served
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 BROWSERS: dict[str, Callable[..., Any]] = {"firefox": fox, "chromium": chrome}
@@ -40,9 +41,9 @@ async def rotated(browser: Driven, gate: Served, google: Simulator) -> float:
     """Seconds from a rotation in the browser until the gateway has signed in with it."""
     old = google.google.cookies("alice")
     await browser.rotate()
-    await until(lambda: google.google.cookies("alice") != old, 30)
+    await until(lambda: google.google.cookies("alice") != old, PATIENT)
     began = asyncio.get_running_loop().time()
-    await until(lambda: holds(gate, google), 30)
+    await until(lambda: holds(gate, google), PATIENT)
     return asyncio.get_running_loop().time() - began
 
 
@@ -126,7 +127,7 @@ async def test_what_ends_a_pairing_and_what_does_not(
         await enter(browser, await code_on_page(browser, gate))
         await seen(browser, "#trouble", "No Google account")
         await browser.sign_in("alice")
-        await until(lambda: holds(gate, google), 30)
+        await until(lambda: holds(gate, google), PATIENT)
 
         # another account signs in: refused by name, and the old session stays
         await browser.sign_in("bob")
@@ -135,7 +136,7 @@ async def test_what_ends_a_pairing_and_what_does_not(
         assert holds(gate, google)
         assert await browser.run("api.action.getBadgeText({})") == "!"
         await browser.sign_in("alice")
-        await until(lambda: holds(gate, google), 30)
+        await until(lambda: holds(gate, google), PATIENT)
         await browser.open("status.html")
         await seen(browser, "#fact-health", "ready")
         await until_text(browser, "#trouble", "")
@@ -144,7 +145,7 @@ async def test_what_ends_a_pairing_and_what_does_not(
         await browser.run(SIGNED_OUT)
         await seen(browser, "#trouble", "No Google account")
         await browser.sign_in("alice")
-        await until(lambda: holds(gate, google), 30)
+        await until(lambda: holds(gate, google), PATIENT)
 
         # the key is revoked in the room Keys
         async with aiohttp.ClientSession(gate.url) as http:
@@ -158,7 +159,7 @@ async def test_what_ends_a_pairing_and_what_does_not(
         assert not holds(gate, google)
         await enter(browser, await code_on_page(browser, gate))
         await seen(browser, "#done", "mine")
-        await until(lambda: holds(gate, google), 30)
+        await until(lambda: holds(gate, google), PATIENT)
 
         await browser.open("status.html")
         await browser.press("#unpair")
@@ -220,14 +221,14 @@ async def test_the_buttons_window_is_about_the_tab_in_front(
         await seen(browser, "#done", "mine")
         await browser.run("api.action.openPopup()")
         inside = "api.extension.getViews({type: 'popup'}).map(it => it.document.body.innerText).join()"
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while "ready" not in (text := str(await browser.run(inside))):
                 await asyncio.sleep(0.1)
         assert "mine" in text
 
 
 async def until_text(browser: Driven, selector: str, wanted: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await browser.text(selector) != wanted:
             await asyncio.sleep(0.05)
 
@@ -243,7 +244,7 @@ async def test_a_container_of_firefox_is_a_browser_of_its_own(google: Simulator,
         await seen(browser, "#trouble", "No Google account")
         await browser.new_tab(2)
         await browser.sign_in("bob")
-        await until(lambda: holds(gate, google, "bob", "work"), 30)
+        await until(lambda: holds(gate, google, "bob", "work"), PATIENT)
         assert holds(gate, google)
         await browser.open("status.html")  # in a tab of the container
         await seen(browser, "#account", "work")
@@ -274,7 +275,7 @@ async def test_chromium_in_chinese_is_paired_still_when_it_was_started_again(
 
 async def rotated_here(browser: Any, gate: Served, google: Simulator) -> float:
     await browser.sign_in("alice")
-    await until(lambda: holds(gate, google), 30)
+    await until(lambda: holds(gate, google), PATIENT)
     return await rotated(browser, gate, google)
 
 
@@ -285,6 +286,6 @@ async def seen_at(gate: Served) -> float:
 
 
 async def until_later(gate: Served, before: float) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while await seen_at(gate) <= before:
             await asyncio.sleep(0.1)

@@ -12,7 +12,8 @@ from playwright.async_api import Browser
 from gemgate_simulator import Simulator
 from tests.browser.page.conftest import Visitor, overflows, violations, visiting
 from tests.support.page_views import MODEL, PAGES
-from tests.support.serving import Served, until
+from tests.support.patience import until
+from tests.support.serving import Served
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 

@@ -9,7 +9,8 @@ from playwright.async_api import Browser
 from gemgate_simulator import Simulator
 from tests.browser.page.conftest import visiting
 from tests.support.explained import JSON, ask, explained
-from tests.support.serving import Served, until
+from tests.support.patience import until
+from tests.support.serving import Served
 
 pytestmark = [pytest.mark.system]
 

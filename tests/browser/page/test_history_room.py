@@ -12,7 +12,8 @@ from gemgate.settings import Settings
 from gemgate_simulator import Simulator
 from tests.browser.page.conftest import overflows, visiting
 from tests.support.kept_chats import DAY, kept
-from tests.support.serving import Served, served, until
+from tests.support.patience import until
+from tests.support.serving import Served, served
 
 pytestmark = [pytest.mark.system]
 

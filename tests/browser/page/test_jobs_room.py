@@ -16,7 +16,8 @@ from gemgate.settings import Settings
 from gemgate_simulator import Painting, Simulator
 from tests.browser.page.conftest import overflows, visiting
 from tests.support.job_orders import drafts, order
-from tests.support.serving import Served, served, until
+from tests.support.patience import until
+from tests.support.serving import Served, served
 
 pytestmark = [pytest.mark.system]
 MANY = 120

@@ -21,7 +21,8 @@ from gemgate_simulator import Painting, Simulator
 from tests.browser.page.conftest import Visitor, overflows, violations, visiting
 from tests.support.batch_calls import QUICK
 from tests.support.page_views import MODEL
-from tests.support.serving import Served, served, until
+from tests.support.patience import until
+from tests.support.serving import Served, served
 
 RULES = replace(QUICK, media_look=0.1)
 pytestmark = [pytest.mark.system]

@@ -16,7 +16,8 @@ from gemgate.settings import Settings
 from gemgate_simulator import Simulator
 from tests.browser.page.conftest import ADMIN, CLIENT, visiting
 from tests.support.page_views import MODEL, PAGES
-from tests.support.serving import Served, served, until
+from tests.support.patience import until
+from tests.support.serving import Served, served
 
 pytestmark = [pytest.mark.system]
 

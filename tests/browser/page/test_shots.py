@@ -17,7 +17,8 @@ from tests.browser.page import conftest
 from tests.browser.page.conftest import Visitor, overflows, violations, visiting
 from tests.support import page_scenes
 from tests.support.page_views import PAGES
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 pytestmark = [pytest.mark.system]
 

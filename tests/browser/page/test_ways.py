@@ -18,7 +18,8 @@ from gemgate.settings import Settings
 from gemgate_simulator import Simulator
 from gemgate_simulator.web_results import cited
 from tests.browser.page.conftest import Visitor, violations, visiting
-from tests.support.serving import Served, served, until
+from tests.support.patience import until
+from tests.support.serving import Served, served
 
 pytestmark = [pytest.mark.system]
 

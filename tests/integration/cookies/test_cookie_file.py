@@ -14,6 +14,7 @@ from gemgate.accounts import PSID, PSIDTS, Cookies
 from gemgate.cookies.file import MOST_BYTES, FileSource
 from gemgate.dialects import cookie_text
 from gemgate.errors import AccountError
+from tests.support.patience import PATIENCE
 from tests.support.profiles import session
 
 A = session("a")
@@ -79,7 +80,7 @@ async def test_what_is_no_cookie_file_is_refused_without_hanging(tmp_path: Path,
         with path.open("wb") as file:
             file.truncate(MOST_BYTES + 1)
     with pytest.raises(AccountError):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await FileSource(path, settle=0.01).read()
 
 

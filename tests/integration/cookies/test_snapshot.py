@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from gemgate.cookies.snapshot import CannotCopy, opened_copy, stamp
+from tests.support.patience import wait_until
 
 ROWS = 400
 WRITER = """
@@ -48,18 +49,11 @@ def writer(path: Path, mode: str, pause: float, checkpoint: int = 40) -> Iterato
     with path.with_suffix(".log").open("w") as log:
         process = subprocess.Popen(arguments, stdout=log, text=True)
         try:
-            wait(lambda: path.with_suffix(".log").read_text().startswith("ready\n"))
+            wait_until(lambda: path.with_suffix(".log").read_text().startswith("ready\n"))
             yield process
         finally:
             process.kill()
             process.wait()
-
-
-def wait(until: object) -> None:
-    deadline = time.monotonic() + 20
-    while not until():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def committed(path: Path) -> int:

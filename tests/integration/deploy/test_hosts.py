@@ -16,6 +16,7 @@ import yaml
 from gemgate.settings import Settings
 from gemgate_simulator import Simulator
 from tests.support.chaos import Node
+from tests.support.patience import PATIENCE
 from tests.support.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[3]
@@ -76,7 +77,7 @@ async def test_nothing_but_the_database_outlives_a_restart(
                     async with http.post("/api/accounts", json=body, headers=by_admin) as answer:
                         assert answer.status in (200, 201), await answer.text()
 
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE):
                     while (await http.get("/ready")).status != 200:
                         await asyncio.sleep(0.05)
                 chat = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}

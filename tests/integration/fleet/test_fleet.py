@@ -16,8 +16,9 @@ from openai import AsyncOpenAI, NotFoundError
 
 from gemgate_simulator import Painting
 from tests.integration.fleet.conftest import Postgres
-from tests.support.fleet_calls import OWNER, chat, kill_under_load, record, share_out, stream, text_of, until
+from tests.support.fleet_calls import OWNER, chat, kill_under_load, record, share_out, stream, text_of
 from tests.support.fleets import ADMIN, KEY, LIMITED, MODEL, OTHER, TOKEN, RunningFleet, request, serving
+from tests.support.patience import PATIENT, until
 
 
 def sdk(fleet: RunningFleet, key: str = KEY) -> AsyncOpenAI:
@@ -310,7 +311,9 @@ async def test_calls_that_wait_in_a_killed_node_are_made_on_another(fleet: Runni
             fleet.ask("POST", f"/api/nodes/{name}/weight", {"weight": 0.0})
         async with aiohttp.ClientSession(fleet.url) as http:
             calls = [asyncio.create_task(chat(http, f"wait {number:02d}.")) for number in range(lanes + more)]
-            await until(lambda: all(a >= b for a, b in zip(seen(fleet), (lanes + more, lanes), strict=True)), 60)
+            await until(
+                lambda: all(a >= b for a, b in zip(seen(fleet), (lanes + more, lanes), strict=True)), looks=6000
+            )
             fleet.sim.google.clear()
             for name in ("w1", "w2"):
                 fleet.ask("POST", f"/api/nodes/{name}/weight", {"weight": 1.0})
@@ -350,11 +353,11 @@ async def hang_postgres(fleet: RunningFleet, postgres: Postgres, *, seconds: flo
         finally:
             postgres.go_on()
         fleet.wait_healthy()
-        await until(lambda: not fleet.ask("GET", "/health")[1]["degraded"], 20)
+        await until(lambda: not fleet.ask("GET", "/health")[1]["degraded"], PATIENT)
         status, _node, _ = await chat(http, "before", text_of(first), "and after")
         assert status == 200
     assert record(fleet).generations == 2 * number + 2
-    await until(lambda: all(serving(row) for row in fleet.rows().values()), 20)  # each node's next heartbeat
+    await until(lambda: all(serving(row) for row in fleet.rows().values()), PATIENT)  # each node's next heartbeat
 
 
 @pytest.mark.soak

@@ -11,8 +11,9 @@ import openai
 import pytest
 
 from tests.support.audio_files import wav
-from tests.support.fleet_calls import record, until
+from tests.support.fleet_calls import record
 from tests.support.fleets import ADMIN, MODEL, Process, RunningFleet, start
+from tests.support.patience import until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -101,5 +102,5 @@ async def test_who_leaves_the_front_stops_the_node(fleet: RunningFleet, front: P
     url = front.url + "/v1/chat/completions"
     async with aiohttp.ClientSession() as http, http.post(url, json=body, headers=headers) as answer:
         assert await answer.content.readexactly(1) == b" "
-        await until(lambda: busy() == 1, 10)
-    await until(lambda: busy() == 0, 10)
+        await until(lambda: busy() == 1)
+    await until(lambda: busy() == 0)

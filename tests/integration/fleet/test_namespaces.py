@@ -21,6 +21,7 @@ from gemgate_simulator.remote import BlockingSimulator
 from tests.integration.fleet.conftest import Postgres
 from tests.support.fleet_calls import chat, kill_under_load, record, share_out, stream, text_of
 from tests.support.fleets import ACCOUNTS, RunningFleet, running_fleet
+from tests.support.patience import PATIENCE
 from tests.support.servers import free_port, running_redis
 
 pytestmark = [pytest.mark.soak, pytest.mark.system, pytest.mark.timeout(600)]
@@ -131,7 +132,7 @@ async def test_a_pulled_cable(fleet: RunningFleet) -> None:
             assert all(body["error"]["code"] == "node_lost" for body in lost_calls)
             assert len(lost_calls) <= 2
             assert {node for status, node, _ in answers if status == 200} == {"w1", "w3"}
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 rest = await running.content.read()
             lost = time.monotonic() - began
             assert b"node_lost" in rest

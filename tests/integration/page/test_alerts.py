@@ -11,7 +11,8 @@ from aiohttp import web
 from gemgate.settings import Settings
 from gemgate_simulator import Simulator
 from tests.integration.page.conftest import Browser
-from tests.support.serving import Served, served, until
+from tests.support.patience import PATIENT, until
+from tests.support.serving import Served, served
 
 
 class Listener:
@@ -72,5 +73,5 @@ async def test_it_survives_a_restart_and_is_told_of_a_dead_session(
     sim.google.expire("alice")
     async with served(locked(), wait_ready=False) as again:
         await until(lambda: any(m.status().state == "needs_login" for m in again.service.pool.accounts))
-        await until(lambda: bool(listener.heard), seconds=40)
+        await until(lambda: bool(listener.heard), PATIENT)
     assert "needs a login" in listener.heard[0]["title"]

@@ -9,7 +9,8 @@ import pytest
 
 from gemgate_simulator import Simulator
 from tests.integration.page.conftest import ADMIN, CLIENT, Browser
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import until
+from tests.support.serving import Served, served, settings_for
 
 
 async def test_calls_failures_and_images_are_counted_jobs_among_them(sim: Simulator, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from gemgate.web.auth.access import Access
 from gemgate.web.auth.login_throttle import MOST
 from gemgate_simulator import Simulator
 from tests.integration.page.conftest import ADMIN, CLIENT, Browser
+from tests.support.patience import until
 from tests.support.serving import Served, served, settings_for
 
 
@@ -156,9 +157,7 @@ async def test_another_process_knows_a_session_at_once_and_its_end_within_second
         assert other.session(token) is not None
         tending = asyncio.ensure_future(other.run())
         await one.ask("DELETE", "/api/session")
-        async with asyncio.timeout(4):
-            while other.session(token) is not None:
-                await asyncio.sleep(0.05)
+        await until(lambda: other.session(token) is None)
         tending.cancel()
 
 

@@ -14,7 +14,8 @@ from google.genai._gaos.lib import compat_errors
 
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 STORY = " ".join(f"Sentence {number} of the story." for number in range(60))
@@ -39,7 +40,7 @@ async def client(gate: Served) -> AsyncIterator[Any]:
 
 
 async def over(client: Any, interaction: Any) -> Any:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while interaction.status == "in_progress":
             await asyncio.sleep(0.05)
             interaction = await client.get(id=interaction.id)
@@ -62,7 +63,7 @@ def text_of(events: list[Any]) -> str:
 
 
 async def test_it_answers_at_once_and_is_polled_to_its_end(client: Any, sim: Simulator) -> None:
-    sim.google.reply("hello", "Hello to you", delay=0.5)
+    sim.google.reply("hello", "Hello to you", delay=3)
     begun = await client.create(model=MODEL, input="say hello", background=True, labels={"a": "b"})
     assert (begun.status, begun.steps, begun.labels) == ("in_progress", None, {"a": "b"})
     await until(lambda: sim.record.open_streams == 1)

@@ -23,6 +23,7 @@ from gemgate_simulator import Simulator
 from gemgate_simulator.mp3 import Recording
 from gemgate_simulator.mp4 import Movie
 from tests.support.batch_calls import QUICK
+from tests.support.patience import PATIENCE
 from tests.support.serving import Served, served, settings_for
 
 VEO = "veo-3.1-generate-preview"
@@ -50,7 +51,7 @@ async def ordered(http: aiohttp.ClientSession, status: int = 200, **body: Any) -
 
 async def done(client: Any, name: str) -> types.GenerateVideosOperation:
     operation = types.GenerateVideosOperation(name=name)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not operation.done:
             operation = await client.operations.get(operation)
             await asyncio.sleep(0.05)

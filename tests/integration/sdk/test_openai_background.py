@@ -18,7 +18,8 @@ from gemgate.gateway.gateway import Gateway
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK
-from tests.support.serving import Served, served, settings_for, until
+from tests.support.patience import PATIENCE, until
+from tests.support.serving import Served, served, settings_for
 from tests.support.webhooks import listening
 
 MODEL = "gemini-3-flash-preview"
@@ -38,7 +39,7 @@ async def client(gate: Served) -> AsyncIterator[openai.AsyncOpenAI]:
 
 
 async def over(client: openai.AsyncOpenAI, response: Response) -> Response:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while response.status in ("queued", "in_progress"):
             await asyncio.sleep(0.05)
             response = await client.responses.retrieve(response.id)
@@ -46,7 +47,7 @@ async def over(client: openai.AsyncOpenAI, response: Response) -> Response:
 
 
 async def test_it_answers_at_once_and_is_polled_to_its_end(client: openai.AsyncOpenAI, sim: Simulator) -> None:
-    sim.google.reply("hello", "Hello to you", delay=0.5)
+    sim.google.reply("hello", "Hello to you", delay=3)
     response = await client.responses.create(model=MODEL, input="say hello", background=True, metadata={"a": "b"})
     assert (response.status, response.background, response.output) == ("queued", True, [])
     await until(lambda: sim.record.open_streams == 1)

@@ -14,13 +14,7 @@ from h2.settings import SettingCodes, Settings
 
 from gemgate_simulator import Simulator
 from gemgate_simulator.exchange import Request
-
-
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for something that happens at once, with a generous deadline."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.002)
+from tests.support.patience import PATIENCE
 
 
 async def connect(
@@ -108,7 +102,7 @@ class H2Client:
         self.flush()
         return True
 
-    async def read_until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def read_until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         async with asyncio.timeout(seconds):
             while not condition() and await self.read():
                 pass

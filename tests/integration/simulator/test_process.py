@@ -18,6 +18,7 @@ from gemini_webapi import GeminiClient
 
 from gemgate.accounts import PSID, PSIDTS
 from gemgate_simulator import BlockingSimulator, RemoteSimulator
+from tests.support.patience import PATIENCE
 
 APP = "https://gemini.google.com/app"
 
@@ -143,6 +144,6 @@ async def test_it_ends_and_leaves_nothing_behind(tmp_path: Path, way: str) -> No
         process.stdin.close()
     else:
         process.send_signal(signal.SIGTERM if way == "sigterm" else signal.SIGINT)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert await process.wait() == 0
     assert not Path(ready["ca_file"]).parent.exists()

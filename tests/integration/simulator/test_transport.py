@@ -11,8 +11,9 @@ from curl_cffi.requests.exceptions import CertificateVerifyError, RequestExcepti
 
 from gemgate_simulator import Prompt, Simulator
 from tests.integration.simulator.conftest import Wire
-from tests.integration.simulator.sockets import H2Client, as_http1, connect, until
+from tests.integration.simulator.sockets import H2Client, as_http1, connect
 from tests.support.handmade_calls import Hand
+from tests.support.patience import PATIENCE, until
 
 APP = "https://gemini.google.com/app"
 GEMINI = "gemini.google.com"
@@ -167,7 +168,7 @@ async def test_a_goodbye_on_http2_stops_every_answer(sim2: Simulator) -> None:
     client.flush()
     await until(lambda: sim2.record.cancelled == 3)
     assert sim2.record.open_streams == 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while await client.reader.read(1 << 16):
             pass
 
@@ -207,7 +208,7 @@ async def test_a_slow_reader_on_http2_holds_only_itself(sim2: Simulator) -> None
     assert len(client.body[big]) == 65_535
     assert sim2.record.calls[0].frames < 200  # of a thousand: the rest is not even made yet
     client.open_window(big, 1 << 25)
-    await client.read_until(lambda: big in client.ended, 30)
+    await client.read_until(lambda: big in client.ended)
     assert sim2.record.calls[0].frames == 1000 or sim2.record.calls[0].frames == 500  # 500 when parts go in pairs
     assert len(client.body[big]) > 8_000_000
 
@@ -308,7 +309,7 @@ async def test_a_scripted_function_that_raises_breaks_the_connection_loudly(
         H2Client(reader, writer).send(request)
     else:
         writer.write(as_http1(request))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while await reader.read(1 << 16):
             pass
     assert "the reason" in caplog.text

@@ -12,7 +12,10 @@ from gemgate.ports.upstream import Completed, Deadlines, Prompt, Thread, Upstrea
 from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
 
-FAST = Deadlines(connect=5, first_byte=0.8, idle=0.8, total=20)
+FAR = Deadlines(connect=15, first_byte=15, idle=15, total=60)
+"""What no machine exceeds that is only busy."""
+SOON = Deadlines(connect=15, first_byte=0.8, idle=0.8, total=20)
+"""For Google's silence."""
 
 
 @pytest.fixture(params=[True, False], ids=["h2", "h1"])
@@ -36,7 +39,7 @@ async def signed_in() -> AsyncIterator[SignIn]:
     opened: list[WebUpstream] = []
 
     async def sign_in(sim: Simulator, name: str = "alice", **more: object) -> WebUpstream:
-        options = {"lanes": 64, "deadlines": FAST, **more}
+        options = {"lanes": 64, "deadlines": FAR, **more}
         upstream = WebUpstream(proxy=sim.proxy_url, ca_file=str(sim.ca_file), **options)
         opened.append(upstream)
         upstream.offers = (await upstream.open(Cookies.of(sim.google.cookies(name)))).models

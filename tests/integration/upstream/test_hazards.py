@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,16 @@ from gemgate.ports.upstream import Accepted, Deadlines, SentFile, Started, Uploa
 from gemgate.upstreams.web.logs import bridge
 from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
-from tests.integration.upstream.conftest import FAST, SignIn, answered, joined, pieces, prompt, thoughts
+from tests.integration.upstream.conftest import FAR, SOON, SignIn, answered, joined, pieces, prompt, thoughts
+from tests.support.patience import AT_ONCE, PATIENCE, until
 
 
 async def test_a_failed_rpc_during_sign_in_does_not_hang(sim2: Simulator) -> None:
     sim2.google.fault("otAQ7b", "status", status=500, times=-1)
     upstream = WebUpstream(proxy=sim2.proxy_url, ca_file=str(sim2.ca_file))
-    began = time.monotonic()
     with pytest.raises(Broken):
-        await upstream.open(Cookies.of(sim2.google.cookies("alice")))
-    assert time.monotonic() - began < 4  # the library waits 5 s, then for ever
+        async with asyncio.timeout(AT_ONCE):  # the library asks again, then waits for ever
+            await upstream.open(Cookies.of(sim2.google.cookies("alice")))
     assert sim2.record.requests_of("otAQ7b") == 1
 
 
@@ -74,7 +75,7 @@ async def test_signing_in_takes_three_requests(sim2: Simulator, signed_in: SignI
 async def test_every_failure_is_named_and_the_prompt_is_sent_once(
     sim: Simulator, signed_in: SignIn, fault: dict, expected: type[GatewayError], generated: str
 ) -> None:
-    upstream = await signed_in(sim)
+    upstream = await signed_in(sim, deadlines=SOON if expected is Stalled else FAR)
     sim.google.fault("generate", times=-1, **fault)
     with pytest.raises(expected) as caught:
         await pieces(upstream, "hello")
@@ -106,9 +107,9 @@ async def test_no_account_answer_is_needed_when_nothing_left_the_machine(sim2: S
 
 async def test_one_failing_call_does_not_close_its_neighbours(sim: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim)
-    sim.google.reply("slow", " ".join(f"word{i}" for i in range(60)), chars=10, pace=0.02)
+    sim.google.reply("slow", " ".join(f"word{i}" for i in range(60)), chars=10, pace=0.1)
     neighbours = [asyncio.create_task(pieces(upstream, f"slow {i}")) for i in range(3)]
-    await asyncio.sleep(0.2)
+    await until(lambda: sim.record.open_streams == 3)
     sim.google.fault("generate", "code", code=1013, match="doomed")
     with pytest.raises(Broken):
         await pieces(upstream, "doomed")
@@ -119,11 +120,10 @@ async def test_one_failing_call_does_not_close_its_neighbours(sim: Simulator, si
 
 async def test_more_than_ten_requests_run_at_once(sim: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim, deadlines=Deadlines())
-    sim.google.reply("wait", "done", delay=0.6)
-    began = time.monotonic()
-    await asyncio.gather(*(pieces(upstream, f"wait {i}") for i in range(40)))
+    sim.google.reply("wait", "done", delay=3)
+    async with asyncio.timeout(PATIENCE):  # one after the other they take two minutes
+        await asyncio.gather(*(pieces(upstream, f"wait {i}") for i in range(40)))
     assert sim.record.peak["alice"] > 30
-    assert time.monotonic() - began < 20
 
 
 async def test_recent_chats_do_not_grow(sim2: Simulator, signed_in: SignIn) -> None:
@@ -182,17 +182,14 @@ async def test_an_account_that_google_rejects_says_what_a_person_must_do(sim2: S
 
 async def test_leaving_a_stream_stops_it_upstream_at_once(sim: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim, deadlines=Deadlines(total=60))
-    sim.google.reply("long", "x" * 4000, chars=10, pace=0.05)
+    sim.google.reply("long", "x" * 40_000, chars=10, pace=0.05)
     async with aclosing(upstream.stream(prompt(upstream, "long"))) as stream:
         async for piece in stream:
             if isinstance(piece, TextDelta):
                 break
-    began = time.monotonic()
-    while sim.record.open_streams:
-        await asyncio.sleep(0.01)
-        assert time.monotonic() - began < 2
+    await until(lambda: not sim.record.open_streams)
     assert (sim.record.cancelled, sim.record.calls[0].outcome) == (0, "complete")
-    assert sim.record.calls[0].frames < 100
+    assert sim.record.calls[0].frames < 1000
     assert joined(await pieces(upstream, "say hello"))  # the connection is still good
 
 
@@ -200,19 +197,13 @@ async def test_cancelling_a_call_stops_it_upstream_at_once(sim: Simulator, signe
     upstream = await signed_in(sim, deadlines=Deadlines(total=60))
     sim.google.reply("long", "x", delay=30)
     task = asyncio.create_task(pieces(upstream, "long"))
-    while not sim.record.open_streams:
-        await asyncio.sleep(0.01)
-    began = time.monotonic()
+    await until(lambda: sim.record.open_streams)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await task
-    assert time.monotonic() - began < 1
+        await asyncio.wait_for(task, AT_ONCE)
     assert sim.record.open_streams == 1  # it has no ids by which it could be stopped: left open for a while
     await upstream.close()
-    while sim.record.open_streams:
-        await asyncio.sleep(0.01)
-        assert time.monotonic() - began < 2
-    assert time.monotonic() - began < 2
+    await until(lambda: not sim.record.open_streams)
 
 
 TEXTS = {
@@ -348,9 +339,9 @@ async def test_uploads_keep_their_name_and_type(sim2: Simulator, signed_in: Sign
 
 async def test_a_running_stream_survives_signing_in_again(sim: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim)
-    sim.google.reply("slow", "one two three four five six seven", chars=4, pace=0.1)
+    sim.google.reply("slow", "one two three four five six seven", chars=4, pace=0.3)
     running = asyncio.create_task(pieces(upstream, "slow"))
-    await asyncio.sleep(0.2)
+    await until(lambda: sim.record.calls and sim.record.calls[0].frames)
     await upstream.open(Cookies.of(sim.google.cookies("alice")))
     assert joined(await running).endswith("seven")
 
@@ -368,7 +359,7 @@ async def test_cached_cookies_of_another_account_are_not_used(
 
     cache.write_bytes(orjson.dumps(rows))
     monkeypatch.setenv("GEMINI_COOKIE_PATH", str(tmp_path))
-    upstream = WebUpstream(proxy=sim2.proxy_url, ca_file=str(sim2.ca_file), deadlines=FAST)
+    upstream = WebUpstream(proxy=sim2.proxy_url, ca_file=str(sim2.ca_file), deadlines=FAR)
     opened = await upstream.open(Cookies.of(alice))
     upstream.offers = opened.models
     await pieces(upstream, "hello")
@@ -457,12 +448,13 @@ async def test_frames_cost_grows_with_the_bytes_only() -> None:
 
 
 async def test_the_deadline_between_chunks_and_the_total_are_told_apart(sim2: Simulator, signed_in: SignIn) -> None:
-    upstream = await signed_in(sim2, deadlines=Deadlines(first_byte=5, idle=0.5, total=1.5))
+    upstream = await signed_in(sim2, deadlines=replace(FAR, idle=0.5))
     sim2.google.fault("generate", "stall", after_frames=2, match="quiet", finished=False)
     sim2.google.reply("quiet", "abc " * 50, chars=8)
     with pytest.raises(Stalled) as caught:
         await pieces(upstream, "quiet", temporary=True)
     assert caught.value.stage == "between chunks"
+    upstream = await signed_in(sim2, deadlines=replace(FAR, total=1.5))
     sim2.google.reply("endless", "abc " * 500, chars=4, pace=0.1)
     with pytest.raises(Stalled) as caught:
         await pieces(upstream, "endless", temporary=True)

@@ -18,7 +18,7 @@ from gemgate.upstreams.official.wire import Events
 from tests.support import official
 from tests.support.official import Failure, OfficialApi, bad_key, quota, refusal
 
-FAST = Deadlines(connect=5, first_byte=0.8, idle=0.8, total=20)
+FAST = Deadlines(connect=5, first_byte=4, idle=4, total=20)
 
 
 @pytest.fixture

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gemgate.errors import Stalled
-from gemgate.ports.upstream import Deadlines, ImageReady, ImageRef
+from gemgate.ports.upstream import ImageReady, ImageRef
 from gemgate.upstreams.web.answer import Answer
 from gemgate.upstreams.web.facts import shipped
 from gemgate_simulator import Painting, Simulator
 from gemgate_simulator.encode import size_of
-from tests.integration.upstream.conftest import SignIn, answered, joined, pieces
+from tests.integration.upstream.conftest import FAR, SignIn, answered, joined, pieces
 
 ROW = [[None, None, None, [None, 1, "cat.png", "https://lh3.googleusercontent.com/gg/x", None, "$tok", *[None] * 5,
        "image/png", None, None, None, [1408, 768, 99_000]]], ["0123456789abcdef", 0]]  # fmt: skip
@@ -70,11 +71,11 @@ async def test_the_unlimited_link_comes_between_the_full_size_and_the_suffixes(
 
 
 async def test_a_long_silence_before_a_image_is_waited_out_and_only_there(sim2: Simulator, signed_in: SignIn) -> None:
-    facts = shipped().model_copy(update={"pictures": shipped().pictures.model_copy(update={"idle_seconds": 3.0})})
-    limits = Deadlines(connect=5, first_byte=0.5, idle=0.4, total=8)
+    facts = shipped().model_copy(update={"pictures": shipped().pictures.model_copy(update={"idle_seconds": 15.0})})
+    limits = replace(FAR, idle=0.8)
     upstream = await signed_in(sim2, deadlines=limits, facts=facts)
     sim2.google.reply("a cat", "Here.", image=Painting("gradient", size=(64, 48)), progress=1)
-    sim2.google.fault("generate", "stall", after_frames=1, seconds=1.2, times=-1)
+    sim2.google.fault("generate", "stall", after_frames=1, seconds=2.4, times=-1)
     found = await pieces(upstream, "a cat", images=True)
     assert len(refs(found)) == 1
     with pytest.raises(Stalled):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gemgate.ports.upstream import Accepted, Completed, ImageReady
 from gemgate_simulator import Painting, Simulator
 from tests.integration.upstream.conftest import SignIn, pieces, prompt
-from tests.support.serving import until
+from tests.support.patience import until
 
 
 async def test_a_chat_is_read_back_with_its_image_and_tells_whether_it_is_still_being_written(

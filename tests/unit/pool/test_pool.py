@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
+from tests.support.patience import PATIENCE
 from tests.support.scripted_gateway import CALLER, ScriptedGateway
 
 from gemgate.batches import Batch
@@ -56,7 +57,7 @@ async def test_calls_go_to_the_way_out_that_may_be_used_now() -> None:
     state = await ScriptedGateway(one, two).signed_in()
     state.accounts[0].egress.pace = Bucket(1.0)
     for _ in range(4):
-        await asyncio.wait_for(state.chat(), 5)  # the clock stands still: none of them waits for the slow way
+        await asyncio.wait_for(state.chat(), PATIENCE)  # the clock stands still: none of them waits for the slow way
     assert (len(one.prompts), len(two.prompts)) == (1, 3)
 
 

@@ -29,7 +29,7 @@ from sqlalchemy.util import await_only
 from gemgate.errors import Conflict, GatewayError, LocalText, StorageDown, system_words
 from gemgate.stores.instance_lock import descriptor_of
 from gemgate.stores.sql import migrate
-from gemgate.stores.sql.disconnects import Ending
+from gemgate.stores.sql.disconnects import Endings
 from gemgate.stores.sql.upgrade_copy import copy_before_upgrade
 
 BUSY_TIMEOUT_MS = 30_000
@@ -73,8 +73,9 @@ def _epoch_now_postgresql(*_: Any, **__: Any) -> str:
 class Database:
     """An open database. Transactions do not nest: a task that writes must not ask for `writing()` again."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, connections: Endings) -> None:
         self._engine = engine
+        self._connections = connections
         self._writer = engine.execution_options(**{_WRITES: True})
         self._reader = engine
         if not self.is_sqlite:
@@ -157,7 +158,9 @@ class Database:
             raise _away(_cause(type(error).__name__)) from error
 
     async def close(self) -> None:
+        """A SQLite file is let go of when this returns: the threads of its connections have ended."""
         await self._engine.dispose()
+        await self._connections.ended()
         for descriptor in self._locks.values():
             os.close(descriptor)
         self._locks.clear()
@@ -180,7 +183,8 @@ def unopened(url: str | Path, *, only_look: bool = False) -> Database:
 
     only_look: nothing is written to a SQLite file by any transaction, not even how it keeps its log.
     """
-    return Database(_engine(database_url(url), foreign_keys=True, only_look=only_look))
+    connections = Endings()
+    return Database(_engine(database_url(url), connections, foreign_keys=True, only_look=only_look), connections)
 
 
 async def bring_up(url: str | Path, *, by: Callable[[Connection], None] | None = None, held_by: str = "") -> None:
@@ -193,7 +197,9 @@ async def bring_up(url: str | Path, *, by: Callable[[Connection], None] | None =
     if file is not None:
         await asyncio.to_thread(_make_file, file)
     async with _gateway_errors(TRANSACTION_SECONDS if file is None else UPGRADE_SECONDS):
-        engine = _engine(parsed, foreign_keys=False, poolclass=NullPool).execution_options(**{_WRITES: True})
+        connections = Endings()
+        engine = _engine(parsed, connections, foreign_keys=False, poolclass=NullPool)
+        engine = engine.execution_options(**{_WRITES: True})
         try:
             async with engine.begin() as connection:
                 if by is None and file is not None and (old := await connection.run_sync(migrate.behind)):
@@ -203,6 +209,7 @@ async def bring_up(url: str | Path, *, by: Callable[[Connection], None] | None =
                 await connection.run_sync(by or migrate.upgrade)
         finally:
             await engine.dispose()
+            await connections.ended()
 
 
 def _older_holds(held_by: str, file: Path) -> Conflict:
@@ -250,11 +257,13 @@ def _make_file(path: Path) -> None:
         ) from None
 
 
-def _engine(url: URL, *, foreign_keys: bool, only_look: bool = False, **options: Any) -> AsyncEngine:
+def _engine(
+    url: URL, connections: Endings, *, foreign_keys: bool, only_look: bool = False, **options: Any
+) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         if "poolclass" not in options:
             options |= {"pool_size": FILE_CONNECTIONS, "max_overflow": 0, "pool_use_lifo": True}
-        engine = create_async_engine(url, connect_args={"async_creator_fn": Ending.connect}, **options)
+        engine = create_async_engine(url, connect_args={"async_creator_fn": connections.connect}, **options)
         _prepare_sqlite(engine, foreign_keys=foreign_keys, only_look=only_look)
         return engine
     if "poolclass" not in options:
