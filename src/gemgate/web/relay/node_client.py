@@ -210,7 +210,7 @@ class NodeClient:
         try:
             if response.status < 200 or (300 <= response.status < 400 and response.status != 304):
                 # No route of ours leads elsewhere; clients would take their keys along to wherever this one does.
-                raise Broken(f"it answered HTTP {response.status}", noticed=sight.noticed)
+                raise Broken(f"HTTP {response.status}", noticed=sight.noticed)
             yield Exchange(_head(response), sight.noticed, response)
         finally:
             # Also ends the call on the node, unless its answer has been read to the end.
