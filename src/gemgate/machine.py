@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -123,11 +124,21 @@ class _Mallinfo(ctypes.Structure):
     ]
 
 
+@cache
+def _c_library(name: str) -> Any:
+    """A function of the C library, None where it has none so (musl, macOS, Windows).
+
+    Looked up once: each look makes classes of its own, which only the collector finds again.
+    """
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError, TypeError):
+        return None
+
+
 def heap() -> Heap:
     """All its arenas, and what it has mapped block by block. Zeros where nobody says (older or other C libraries)."""
-    try:
-        ask = ctypes.CDLL(None).mallinfo2
-    except (OSError, AttributeError):
+    if (ask := _c_library("mallinfo2")) is None:
         return Heap()
     ask.restype = _Mallinfo
     told = ask()
@@ -213,14 +224,14 @@ def set_large_blocks_apart() -> None:
     By itself it takes ever larger ones from its heap, where small things that live longer settle between the pieces of
     bodies, so that the heap grows and cannot shrink.
     """
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)
+    if set_option := _c_library("mallopt"):
+        set_option(_M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def give_back() -> None:
     """Return to the system what the allocator keeps for later; pieces of a page and more between what is in use too."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    if trim := _c_library("malloc_trim"):
+        trim(0)
 
 
 class Machine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gemgate.errors import StorageDown
-from gemgate.machine import CLIENTS, MB, Machine, Memory, heap
+from gemgate.machine import CLIENTS, MB, Machine, Memory, give_back, heap
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.testing import FakeClock
 
@@ -157,3 +158,12 @@ asyncio.run(main())
 def test_what_is_free_below_something_in_use_is_the_systems_again_in_time() -> None:
     done = subprocess.run([sys.executable, "-c", FRAGMENTED], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 50_000_000
+
+
+def test_giving_back_leaves_nothing_to_the_collector() -> None:
+    give_back()
+    gc.collect()
+    for _ in range(3):
+        give_back()
+        heap()
+    assert gc.collect() == 0
