@@ -10,12 +10,14 @@ from sqlalchemy import func, select
 
 from gemgate.ports.conversations import Conversation, StoredResponse
 from gemgate.ports.upstream import Thread
+from gemgate.stores.sql import kept_words
 from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.kept_words import ChatShare, size
 from gemgate.stores.sql.schema import conversation, stored_response
 
 MOST = 1000
+kept = kept_words._kept
 ANSWER = StoredResponse("resp_0", "alice", "b" * 100, "猫" * 50, 100.0)
 CHAT = Conversation("chat-0", "alice", "tip", 2, "default", "g1", "x", Thread(("c_1",)), 100.0, 100.0, named=True)
 
@@ -117,3 +119,17 @@ async def test_nothing_goes_where_there_is_no_bound(
 def test_bytes_are_those_of_utf8() -> None:
     for text in ("", "abc", "猫ü", "😀"):
         assert size(text, text) == 2 * len(text.encode())
+
+
+async def test_what_is_kept_is_added_up_rarely_where_there_is_much_room(
+    database: Database, share: ChatShare, answers: SqlResponseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sum at each write would cost more with every answer that is kept."""
+    share.most, sums = 100_000, []
+    monkeypatch.setattr(kept_words, "_kept", lambda tenant: sums.append(tenant) or kept(tenant))
+    for number in range(100):  # 25 kB in all
+        await answers.save(replace(ANSWER, id=f"resp_{number}", created_at=100.0 + number))
+    assert len(sums) <= 3
+    share.most = MOST  # from now on, as a change of the setting does
+    await answers.save(replace(ANSWER, id="resp_last", created_at=300.0))
+    assert await held(database, "alice") <= MOST

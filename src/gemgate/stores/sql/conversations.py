@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 from sqlalchemy import Executable, Row, and_, delete, func, or_, select, update
@@ -104,12 +104,13 @@ class SqlConversationStore:
             self._told.set()
             return
         await self.written()
+        row = _row(conversation)
         async with self._database.writing() as connection:
-            saved = await connection.execute(_upsert(self._database.is_sqlite, told=True), _row(conversation))
+            saved = await connection.execute(_upsert(self._database.is_sqlite, told=True), row)
             if saved.one_or_none() is None and conversation.thread.cid:  # the id is another tenant's, the chat is not
                 await connection.execute(made_chats.of(conversation.thread.cid, conversation.tenant))
             if conversation.transcript:
-                await self._share.make_room(connection, conversation.tenant, conversation.id)
+                await self._share.make_room(connection, conversation.tenant, conversation.id, cast("int", row["bytes"]))
 
     async def tend(self) -> None:
         """Write what waits, together, a moment after it came; runs for ever, and leaves nothing when it is ended."""
@@ -267,12 +268,12 @@ class SqlResponseStore:
             "body": response.body,
             "transcript": response.transcript,
             "created_at": response.created_at,
-            "bytes": size(response.body, response.transcript),
+            "bytes": (nbytes := size(response.body, response.transcript)),
         }
         insert_one = sqlite_insert if self._database.is_sqlite else postgresql.insert
         async with self._database.writing() as connection:
             await connection.execute(insert_one(responses).values(values).on_conflict_do_nothing())
-            await self._share.make_room(connection, response.tenant, response.id)
+            await self._share.make_room(connection, response.tenant, response.id, nbytes)
 
     async def get(self, response_id: str, tenant: str) -> StoredResponse | None:
         if not response_id.startswith(self._prefix):

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from gemgate.stores.sql.schema import conversation, stored_response
 
+PROCESSES = 8
+"""So many may write for one key side by side, each what its part of the free room holds, before the next sum."""
 GONE_AT_ONCE = 500
 """Rows in one statement: SQLite takes 32,766 parameters."""
 
@@ -24,17 +26,25 @@ class ChatShare:
 
     def __init__(self, most: int = 0) -> None:
         self.most = most
+        self._free: dict[str, tuple[int, int]] = {}
+        """By tenant: the bound of the last look, and bytes that may come before all that is kept is added up again."""
 
-    async def make_room(self, connection: AsyncConnection, tenant: str, written: str) -> None:
+    async def make_room(self, connection: AsyncConnection, tenant: str, written: str, nbytes: int) -> None:
         """Within the transaction that has written something: forget the oldest until the rest is little enough. What is
         larger by itself goes at once.
 
-        written: its id. It is the newest, whatever else came within the same second.
+        written: its id. It is the newest, whatever else came within the same second. nbytes: of it.
         """
         if not self.most:
             return
+        of, free = self._free.get(tenant, (0, 0))
+        if of == self.most and nbytes <= free:
+            self._free[tenant] = of, free - nbytes
+            return
         kept = _kept(tenant).subquery()
-        if int(await connection.scalar(select(func.coalesce(func.sum(kept.c.bytes), 0))) or 0) <= self.most:
+        total = int(await connection.scalar(select(func.coalesce(func.sum(kept.c.bytes), 0))) or 0)
+        self._free[tenant] = self.most, (self.most - total) // PROCESSES
+        if total <= self.most:
             return
         newest_first = func.sum(kept.c.bytes).over(
             order_by=(case((kept.c.id == written, 0), else_=1), kept.c.at.desc(), kept.c.id), rows=(None, 0)
