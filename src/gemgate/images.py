@@ -74,7 +74,7 @@ class GeneratedImage:
     requested: the wanted long side in pixels, or None.
     data:      the delivered bytes while they are still at hand; None for an image read back from its facts.
     painter:   what Google calls the model that painted it; empty when it did not say.
-    note:      what was done or not done, (smaller than asked, resampled, manifest dropped, spooled).
+    note:      what was done or not done (smaller than asked, resampled, manifest dropped, spooled).
     """
 
     width: int

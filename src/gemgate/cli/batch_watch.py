@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, written_whole
-from gemgate.cli.jobs import Patience
+from gemgate.cli.jobs import PERSON_SECONDS, Patience
 from gemgate.cli.terminal import progress, quoted, say
 from gemgate.cli.words import span
 from gemgate.errors import GatewayError, Unreachable
@@ -50,7 +50,13 @@ class Haul:
 
 
 async def follow(
-    gateway: Connection, batch_id: str, folder: Path, *, quiet: bool, to_end: bool = True, patience: float = 600
+    gateway: Connection,
+    batch_id: str,
+    folder: Path,
+    *,
+    quiet: bool,
+    to_end: bool = True,
+    patience: float = PERSON_SECONDS,
 ) -> Haul:
     """Until the batch has ended or is paused, and all its pictures are in the folder.
 

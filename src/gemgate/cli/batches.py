@@ -20,8 +20,8 @@ from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_plan import order_planned
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
-from gemgate.cli.images import SizeOption, shape_wished
-from gemgate.cli.jobs import IdArgument, LimitOption, PatienceOption, StatusOption
+from gemgate.cli.images import AspectOption, ModelOption, SizeOption, shape_wished
+from gemgate.cli.jobs import PERSON_SECONDS, IdArgument, LimitOption, PatienceOption, StatusOption
 from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, counted, err, out, say
 from gemgate.cli.words import word
 
@@ -42,8 +42,8 @@ def run_batch(
     ],
     output: OutputOption = Path("out"),
     size: SizeOption = None,
-    aspect: Annotated[str | None, typer.Option("--aspect", help="Such as 16:9.", show_default=False)] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Model id.", show_default=False)] = None,
+    aspect: AspectOption = None,
+    model: ModelOption = None,
     keep_logo: Annotated[bool, typer.Option("--keep-logo", help="Leave the visible logo on.")] = False,
     require_size: Annotated[bool, typer.Option("--require-size", help="Fewer pixels are a failure.")] = False,
     concurrency: Annotated[
@@ -57,7 +57,7 @@ def run_batch(
         str, typer.Option(metavar="TIME", help="With --plan: how many by then, such as 07:00.", show_default=False)
     ] = "",
     retry: Annotated[bool, typer.Option("--retry", help="Order again what failed or was cancelled before.")] = False,
-    patience: PatienceOption = 600,
+    patience: PatienceOption = PERSON_SECONDS,
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,

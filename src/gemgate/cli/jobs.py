@@ -45,6 +45,8 @@ PatienceOption = Annotated[
         "--patience", min=0, help="Seconds to wait for a person where nothing goes on without one; then it ends with 3."
     ),
 ]
+PERSON_SECONDS = 600
+"""What a person has, where nobody says otherwise."""
 NEEDS_PERSON = 3
 """The exit code of a command that would wait for a person."""
 ERRORS = 10
@@ -121,7 +123,7 @@ def watch(
     job_id: IdArgument,
     url: UrlOption = "",
     key: KeyOption = "",
-    patience: PatienceOption = 600,
+    patience: PatienceOption = PERSON_SECONDS,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -228,7 +230,7 @@ def is_short(job: dict[str, Any]) -> bool:
 
 
 async def followed(
-    gateway: Connection, job_id: str, changed: Callable[[dict[str, Any]], None], patience: float = 600
+    gateway: Connection, job_id: str, changed: Callable[[dict[str, Any]], None], patience: float = PERSON_SECONDS
 ) -> dict[str, Any]:
     """The job as it ended, or as it stands when nothing goes on without a person, for so many seconds. A gateway that
     goes away for a moment is waited for.

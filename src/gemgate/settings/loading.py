@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-from gemgate.errors import GatewayError, LocalText, SettingsError, system_words
+from gemgate.errors import NO_TEXT, GatewayError, LocalText, SettingsError, system_words
 from gemgate.settings import CONFIG_FILE, Settings, explicit
 from gemgate.settings.files import check_env, env_names, toml_values, unreadable
 from gemgate.settings.outdated import GONE, gone
@@ -82,10 +82,7 @@ def _meant(name: str) -> LocalText:
     """
     bare = name.lower().replace("-", "_").strip("_").removeprefix("gemgate_")
     near = get_close_matches(bare, Settings.model_fields, 1, 0.85)
-    return LocalText(f" (did you mean {near[0].upper()}?)", f"（是否想写 {near[0].upper()}？）") if near else _NOTHING
-
-
-_NOTHING = LocalText("", "")
+    return LocalText(f" (did you mean {near[0].upper()}?)", f"（是否想写 {near[0].upper()}？）") if near else NO_TEXT
 
 
 def _mistyped(file: Path) -> list[LocalText]:

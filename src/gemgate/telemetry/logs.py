@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from gemgate.errors import TOKEN
 from gemgate.lazy_import import absent
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.telemetry.request_record import RequestRecord
@@ -48,7 +49,6 @@ QUIET = frozenset({"health", "ready", "metrics", "images.stored"})
 _COOKIE = re.compile(
     r"((?:__Secure-|__Host-)?[13]?P?(?:SIDTS|SIDCC|PSIDTS|PSIDCC|PSID|SAPISID|APISID|HSID|SSID))([=:]\s?)[^\s;,\"']+"
 )
-_TOKEN = re.compile(r"\b(?:AIza|g\.a000|sidts-|AKEy|ya29\.)[\w.\-/+=]{8,}")
 _CREDENTIAL = re.compile(
     r"((?:bearer|basic)\s+|(?:api[-_]?key|x-goog-api-key|x-api-key|token|secret|password|sig|key)[\"']?\s*[=:]\s*[\"']?)"
     r"[^\s&\"',;}]{6,}",
@@ -78,7 +78,7 @@ def masked(text: str, secrets: Collection[str] = ()) -> str:
     # Each pattern has a word it cannot do without: looking for that first makes an innocent line cheap.
     if "SID" in text:
         text = _COOKIE.sub(r"\1\2***", text)
-    text = _TOKEN.sub("***", text)
+    text = TOKEN.sub("***", text)
     if "://" in text:
         text = _USERINFO.sub(r"\1***@", text)
     folded = text.casefold()
