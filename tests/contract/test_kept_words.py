@@ -133,3 +133,19 @@ async def test_what_is_kept_is_added_up_rarely_where_there_is_much_room(
     share.most = MOST  # from now on, as a change of the setting does
     await answers.save(replace(ANSWER, id="resp_last", created_at=300.0))
     assert await held(database, "alice") <= MOST
+
+
+async def test_at_the_bound_so_much_goes_that_the_next_find_room(
+    database: Database, share: ChatShare, answers: SqlResponseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share.most, sums = 20_000_000, []
+    for number in range(5):
+        await answers.save(replace(ANSWER, id=f"resp_{number}", body="b" * 4_000_000, created_at=100.0 + number))
+    assert await held(database, "alice") == 4 * 4_000_150
+    monkeypatch.setattr(kept_words, "_kept", lambda tenant: sums.append(tenant) or kept(tenant))
+    for number in range(40):
+        await answers.save(replace(ANSWER, id=f"small_{number}", created_at=300.0 + number))
+    assert not sums
+    await answers.save(replace(ANSWER, id="resp_large", body="b" * 19_500_000, created_at=400.0))
+    assert await answers.get("resp_large", "alice") is not None
+    assert await held(database, "alice") == 19_500_150

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from gemgate.stores.sql.schema import conversation, stored_response
 
+MB = 1_000_000
 PROCESSES = 8
 """So many may write for one key side by side, each what its part of the free room holds, before the next sum."""
 GONE_AT_ONCE = 500
@@ -30,8 +31,8 @@ class ChatShare:
         """By tenant: the bound of the last look, and bytes that may come before all that is kept is added up again."""
 
     async def make_room(self, connection: AsyncConnection, tenant: str, written: str, nbytes: int) -> None:
-        """Within the transaction that has written something: forget the oldest until the rest is little enough. What is
-        larger by itself goes at once.
+        """Within the transaction that has written something: forget the oldest until the rest is little enough, and
+        a twentieth less (in whole MB), or the next would go through all of it again. What is larger by itself goes.
 
         written: its id. It is the newest, whatever else came within the same second. nbytes: of it.
         """
@@ -43,14 +44,17 @@ class ChatShare:
             return
         kept = _kept(tenant).subquery()
         total = int(await connection.scalar(select(func.coalesce(func.sum(kept.c.bytes), 0))) or 0)
-        self._free[tenant] = self.most, (self.most - total) // PROCESSES
+        most = self.most if total <= self.most else self.most - self.most // 20 // MB * MB
+        self._free[tenant] = self.most, (self.most - min(total, most)) // PROCESSES
         if total <= self.most:
             return
         newest_first = func.sum(kept.c.bytes).over(
             order_by=(case((kept.c.id == written, 0), else_=1), kept.c.at.desc(), kept.c.id), rows=(None, 0)
         )
         ranked = select(kept.c.is_answer, kept.c.id, newest_first.label("upto")).subquery()
-        query = select(ranked.c.is_answer, ranked.c.id).where(ranked.c.upto > self.most)
+        query = select(ranked.c.is_answer, ranked.c.id).where(
+            ranked.c.upto > case((ranked.c.id == written, self.most), else_=most)
+        )
         over = (await connection.execute(query)).all()
         for at in range(0, len(over), GONE_AT_ONCE):
             part = over[at : at + GONE_AT_ONCE]
