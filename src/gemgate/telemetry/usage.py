@@ -187,16 +187,20 @@ class UsageLedger:
     async def written(self) -> None:
         """Return when the sums of all that ended so far stand in the database. StorageDown: they wait on."""
         async with self._writing:
-            while self._unsure or self._waiting:
-                if not self._unsure:
-                    self._unsure, self._waiting = self._waiting, {}
-                    self._told.clear()
-                try:
-                    await self.store.add(self._writer, self._number, self._unsure, self._now())
-                except BaseException:
-                    self._told.set()  # perhaps they are written: under their number they are not added again
-                    raise
-                self._unsure, self._number = {}, self._number + 1
+            await self._write()  # what an earlier try left unsure
+            self._unsure, self._waiting = self._waiting, {}
+            self._told.clear()
+            await self._write()  # what ends meanwhile waits for its own moment: calls never stop ending
+
+    async def _write(self) -> None:
+        if not self._unsure:
+            return
+        try:
+            await self.store.add(self._writer, self._number, self._unsure, self._now())
+        except BaseException:
+            self._told.set()  # perhaps they are written: under their number they are not added again
+            raise
+        self._unsure, self._number = {}, self._number + 1
 
 
 def _kind_of(operation: str) -> tuple[str, bool]:

@@ -104,6 +104,24 @@ async def test_outcomes() -> None:
     assert sorted(of.outcome for of in store.sums) == ["caller_left", "spent"]
 
 
+async def test_calls_that_end_while_sums_are_written_wait_for_the_next_moment() -> None:
+    """A transaction for each call, without a pause: a fifth of what a chat cost when they came one by one."""
+
+    class Busy(Kept):
+        async def add(self, writer: str, number: int, sums: Mapping[UsageOf, UsageSums], now: float) -> None:
+            await super().add(writer, number, sums, now)
+            if number < 100:
+                told.done(told.begin())
+
+    store = Busy()
+    told = Told(store)
+    told.done(told.begin())
+    await told.ledger.written()
+    assert (store.total.calls, told.ledger.unwritten) == (1, 1)
+    await told.ledger.written()
+    assert (store.total.calls, told.ledger.unwritten) == (2, 1)
+
+
 async def test_images_of_a_caller_who_left_are_counted_with_its_call() -> None:
     store = Kept()
     told = Told(store)
