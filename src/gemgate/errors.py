@@ -129,7 +129,8 @@ def said(text: str, most: int = 100) -> str:
 
 
 _STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-TOKEN = re.compile(r"\b(?:AIza|AQ\.|ya29\.|g\.a000|sidts-|AKEy)[\w.\-/+=]{8,}")
+TOKEN_BEGINS = ("AIza", "AQ.", "ya29.", "g.a000", "sidts-", "AKEy")
+TOKEN = re.compile(rf"\b(?:{'|'.join(map(re.escape, TOKEN_BEGINS))})[\w.\-/+=]{{8,}}")
 """Google's keys, tokens and cookies, by how they begin; nothing repeated in front, so that looking for it is linear."""
 _MAIL = re.compile(r"\b([\w+-]{1,2})[\w.+-]{0,62}@(?=\w)")
 

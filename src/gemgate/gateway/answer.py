@@ -218,10 +218,13 @@ class ChatAnswer:
 
     async def _with_private(self, attempt: Attempt, found: Findings) -> Findings:
         """What only the account can fetch becomes an image of ours; where that fails it stays the link that it is."""
+        private = [image for image in found.images if image.private][:MOST_FETCHED]
+        if not private:
+            return found
         done: set[WebImage] = set()
         try:
             async with asyncio.timeout(FETCH_SECONDS):
-                for image in [one for one in found.images if one.private][:MOST_FETCHED]:
+                for image in private:
                     order = replace(self._order(), prompt=image.alt or "web image", options=ImageOptions())
                     ref = ImageRef(image.url, "", "", "", "", alt=image.alt, found=True)
                     with suppress(GatewayError):  # the pipeline has told why

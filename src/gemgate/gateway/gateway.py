@@ -193,7 +193,8 @@ class Gateway:
         background, journal: a batch's; see `PromptRequest`.
         """
         _check_answers(admission.card)
-        request = replace(request, temporary=request.temporary or self._temporary_chats)
+        if self._temporary_chats:
+            request = replace(request, temporary=True)
         if request.transcription is not None:
             request = asked_for(request, request.transcription, admission.card)
         await _load_for(request)

@@ -7,6 +7,7 @@ A name of no known family proves nothing.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -32,6 +33,7 @@ class Rank:
     extended: bool = False
 
 
+@functools.lru_cache(maxsize=256)
 def rank(name: str) -> Rank | None:
     """The rank that a display name or an id tells; None for one of no known family."""
     words = _WORDS.findall(name.lower())

@@ -72,7 +72,7 @@ def compose(
         left_out = left_out.union(oldest)
         dropped = sum(sizes[at] for at in left_out) if sizes else 0
         composed = fitted(write(left_out), walls, sum(sizes) - dropped)
-    return replace(composed, dropped=composed.dropped + dropped)
+    return replace(composed, dropped=composed.dropped + dropped) if dropped else composed
 
 
 def _too_many_files(draft: Draft, walls: Walls, sizes: list[int]) -> frozenset[int]:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from gemgate.errors import TOKEN
+from gemgate.errors import TOKEN, TOKEN_BEGINS
 from gemgate.lazy_import import absent
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.telemetry.request_record import RequestRecord
@@ -78,7 +78,8 @@ def masked(text: str, secrets: Collection[str] = ()) -> str:
     # Each pattern has a word it cannot do without: looking for that first makes an innocent line cheap.
     if "SID" in text:
         text = _COOKIE.sub(r"\1\2***", text)
-    text = TOKEN.sub("***", text)
+    if any(begin in text for begin in TOKEN_BEGINS):
+        text = TOKEN.sub("***", text)
     if "://" in text:
         text = _USERINFO.sub(r"\1***@", text)
     folded = text.casefold()

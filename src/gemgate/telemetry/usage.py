@@ -20,7 +20,7 @@ from gemgate.errors import StorageDown
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.ports.usage import UsageOf, UsageStore, UsageSums
 
-BEHIND = 0.25
+BEHIND = 1.0
 """Seconds for which sums are gathered before they are written together."""
 AGAIN = 2.0
 """Seconds until the next try when the database is away."""

@@ -10,7 +10,9 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 def header_text(value: str) -> bytes:
     """A value as it goes out. What would end its line becomes `_`, a letter that no header can carry `?`."""
-    return _CONTROLS.sub("_", value).encode("latin-1", "replace")
+    if not value.isprintable():
+        value = _CONTROLS.sub("_", value)
+    return value.encode("latin-1", "replace")
 
 
 def stamped(raw: Iterable[tuple[bytes, bytes]], ours: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -29,7 +29,7 @@ else:
 
 CHUNK = 500
 """Tips in one query: SQLite takes 32,766 parameters, long histories have fewer messages than this."""
-BEHIND = 0.25
+BEHIND = 1.0
 """Seconds that a save may wait for others; a continued chat that is killed before is told its history once more."""
 
 _Values = dict[str, str | int | float | bool]
