@@ -34,7 +34,7 @@ const t = words({
   remove_all_text: ["They are deleted from this browser for good.", "将从此浏览器中永久删除。"],
   why: ["How this was answered", "应答过程"],
   unknown: ["model not told by Google", "Google 未说明模型"],
-  tokens: ["about {count} tokens", "约 {count} Token"],
+  tokens: ["about {count} {count|token|tokens}", "约 {count} Token"],
   hit: ["went on in the same chat", "续用同一会话"],
   fork: ["branched", "分支"],
   replay: ["history sent anew", "重发历史"],

@@ -8,8 +8,8 @@ import { Compare } from "./picturing.js";
 import { bytes, moment, number, words } from "./words.js";
 
 const t = words({
-  lead: ["{total} pictures, newest first.", "共 {total} 张图片，最新的在前。"],
-  found: ["{total} pictures found, newest first.", "找到 {total} 张图片，最新的在前。"],
+  lead: ["{total} {total|picture|pictures}, newest first.", "共 {total} 张图片，最新的在前。"],
+  found: ["{total} {total|picture|pictures} found, newest first.", "找到 {total} 张图片，最新的在前。"],
   none: ["No picture has been made yet.", "还没有图片。"],
   make: ["Make the first one", "生成第一张"],
   nothing: ["No picture fits.", "没有符合条件的图片。"],
@@ -21,7 +21,7 @@ const t = words({
   clear: ["Select none", "取消选择"],
   zip: ["Download as ZIP", "下载 ZIP"],
   too_many: ["A ZIP takes at most {most}.", "一个 ZIP 最多 {most} 张。"],
-  remove_many: ["Delete {count} pictures?", "删除 {count} 张图片？"],
+  remove_many: ["Delete {count} {count|picture|pictures}?", "删除 {count} 张图片？"],
   previous: ["Newer picture", "较新的图片"],
   following: ["Older picture", "较旧的图片"],
   compare: ["Compare with the original", "与原图对比"],

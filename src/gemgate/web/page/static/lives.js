@@ -21,6 +21,7 @@ const t = words({
     "Forecasts a day ahead: Brier score {brier} over {asked} (always saying the usual share: {base}; 0 is perfect).",
     "提前一天的预测：{asked} 次，Brier 得分 {brier}（始终按平均比例预测为 {base}；0 为完美）。",
   ],
+  then: [": {text}.", "：{text}。"],
   ways: ["Ways to Google", "网络出口"],
   way: ["Address", "地址"],
   state: ["State", "状态"],
@@ -43,7 +44,7 @@ export function Remedy({ account }) {
   if (!remedy) return null;
   return html`
     <div class="note warn">
-      <p><strong>${remedy.title}</strong>. ${remedy.text}</p>
+      <p><strong>${remedy.title.charAt(0).toUpperCase() + remedy.title.slice(1)}</strong>${t("then", remedy)}</p>
       ${remedy.url && html`<p><a href=${remedy.url} target="_blank" rel="noopener noreferrer">${t(remedy.opens)}</a></p>`}
     </div>
   `;
@@ -121,11 +122,11 @@ function Chart({ arms }) {
     return path + `H${x(arm.seen)}`;
   };
   return html`
-    <svg viewBox="-4 -8 ${WIDE + 90} ${HIGH + 30}" role="img" aria-label=${t("chart")} width="100%">
+    <svg viewBox="-4 -8 ${WIDE + 8} ${HIGH + 30}" role="img" aria-label=${t("chart")} width="100%">
       <path d="M0 0V${HIGH}H${WIDE}" fill="none" stroke="currentColor" stroke-opacity=".4" />
       ${arms.map((arm, at) => html`
         <path d=${stairs(arm)} fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray=${["", "6 3", "2 3", "8 3 2 3", "1 4"][at % 5]} />
-        <text x=${Number(x(arm.seen)) + 4} y=${Number(y(arm.steps.at(-1)?.alive ?? 1)) + 4} font-size="10" fill="currentColor">${arm.name}</text>
+        <text x=${x(arm.seen)} y=${Number(y(arm.steps.at(-1)?.alive ?? 1)) + 12} font-size="10" fill="currentColor" text-anchor=${arm.seen > longest / 2 ? "end" : "start"}>${arm.name}</text>
       `)}
       <text x="0" y=${HIGH + 16} font-size="10" fill="currentColor">0</text>
       <text x=${WIDE} y=${HIGH + 16} font-size="10" fill="currentColor" text-anchor="end">${span(longest)}</text>

@@ -1,7 +1,7 @@
 // Many pictures out of a text of prompts: what will be ordered, and the order.
-import { ask, get, post } from "./api.js";
+import { ask, get, post, Problem } from "./api.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { Field, Table, Trouble, useModels } from "./parts.js";
+import { Field, sends, Table, Trouble, useModels } from "./parts.js";
 import { moment, number, span, words } from "./words.js";
 
 const t = words({
@@ -11,9 +11,10 @@ const t = words({
   line: ["Line", "行"],
   prompt: ["Prompt", "提示词"],
   wishes: ["Wishes", "要求"],
-  refused: ["{count} lines cannot be ordered", "{count} 行无法提交"],
+  refused: ["{count} {count|line|lines} cannot be ordered", "{count} 行无法提交"],
   more: ["and {count} more", "另有 {count} 项"],
   file: ["or from a file", "或从文件读取"],
+  empty: ["There is no prompt in {name}: the file is empty.", "{name} 中没有提示词：文件为空。"],
   model: ["Model", "模型"],
   size: ["Size", "尺寸"],
   aspect: ["Shape", "比例"],
@@ -25,7 +26,7 @@ const t = words({
   unknown: ["When it would be ready is not known.", "完成时间未知。"],
   limit: ["Limited by: {limit}.", "受限于：{limit}。"],
   not_known: ["Not known: {what}.", "未知：{what}。"],
-  order: ["Order {count} pictures", "提交 {count} 张图片"],
+  order: ["Order {count} {count|picture|pictures}", "提交 {count} 张图片"],
   order_none: ["Order pictures", "提交"],
 });
 
@@ -38,7 +39,10 @@ function usePreview(source) {
   const [seen, setSeen] = useState({ total: 0, items: [], refused: [] });
   const [problem, setProblem] = useState(null);
   useEffect(() => {
-    if (!source.form.size && !source.form.length) return setSeen({ total: 0, items: [], refused: [] });
+    if (!source.form.size && !source.form.length) {
+      setSeen({ total: 0, items: [], refused: [] });
+      return setProblem(source.form.name ? new Problem(t("empty", source.form)) : null);
+    }
     const leaving = new AbortController();
     const later = setTimeout(async () => {
       try {
@@ -130,7 +134,7 @@ export function Order() {
   return html`
     <form class="form" onSubmit=${submit}>
       <${Field} label=${t("prompts")} hint=${t("prompts_hint")} wide>
-        <textarea name="prompts" rows="6" onInput=${(e) => setSource({ form: e.target.value, type: "text/plain" })}></textarea>
+        <textarea name="prompts" rows="6" onKeyDown=${sends} onInput=${(e) => setSource({ form: e.target.value, type: "text/plain" })}></textarea>
       <//>
       <${Field} label=${t("file")} wide>
         <input type="file" accept=".csv,.tsv,.txt,.jsonl,text/*" onChange=${(e) => e.target.files[0] && setSource({ form: e.target.files[0], type: typeOf(e.target.files[0].name) })} />

@@ -124,7 +124,7 @@ function All({ title }) {
       ${!data && !problem && html`<${Loading} />`}
       ${data && !shown.length && html`<${Empty}>${t("none")}<//>`}
       ${shown.length > 0 && html`
-        <${Table} caption=${title} head=${["time", "what", "status", "account", "model", "reuse", "attempts", "stages", "total"].map((name) => t(name))}>
+        <${Table} caption=${title} lines head=${["time", "what", "status", "account", "model", "reuse", "attempts", "stages", "total"].map((name) => t(name))}>
           ${shown.map((one) => html`<${Row} key=${one.id} one=${one} slowest=${slowest} />`)}
         <//>
       `}
