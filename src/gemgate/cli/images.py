@@ -161,9 +161,9 @@ def _read(path: Path) -> Inline:
         data = path.read_bytes()
         return Inline(data, measure(data).mime, path.name)
     except OSError as error:
-        fail(reason(error), of=path)
+        fail(reason(error), 2, of=path)
     except ClientError as error:
-        fail(error.text(language()), of=path)
+        fail(error.text(language()), 2, of=path)
 
 
 def _make(wanted: ImageRequest, folder: Path, config: Path | None, *, as_json: bool) -> None:

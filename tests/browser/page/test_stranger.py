@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.system]
 ROOMS = ("overview", "accounts", "nodes", "settings", "requests")
 CUT = """() => [...document.querySelectorAll('svg text')].filter(text => {
   const [part, whole] = [text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect()]
-  return part.left < whole.left - 1 || part.right > whole.right + 1
+  return part.left < whole.left - 1 || part.right > whole.right + 1 || part.height < 9
 }).map(text => text.textContent)"""
 
 
@@ -113,5 +113,16 @@ async def test_an_empty_file_of_prompts_and_a_single_one(gate: Served, chrome: B
         await expect(page.get_by_role("alert")).to_contain_text("quotation marks")
         await page.set_input_files("input[type=file]", files={"name": "e.csv", "mimeType": "text/csv", "buffer": b""})
         await expect(page.get_by_role("alert")).to_have_text("There is no prompt in e.csv: the file is empty.")
+        dropped = """() => {
+          const data = new DataTransfer()
+          data.items.add(new File(['prompt\\na cow\\na jay\\n'], 'd.csv', { type: 'text/csv' }))
+          const drop = place => document.querySelector(place).dispatchEvent(
+            new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }))
+          return [drop('.drop'), drop('h1')]
+        }"""
+        assert await page.evaluate(dropped) == [False, False], "beside its place a file does not open in the window"
+        await expect(page.locator(".drop")).to_contain_text("From the file d.csv")
+        await expect(page.get_by_role("button", name="Order 2 pictures", exact=True)).to_be_enabled()
         await page.fill("textarea[name=prompts]", "a fox")
+        await expect(page.locator(".drop")).not_to_contain_text("d.csv")
         await expect(page.get_by_role("button", name="Order 1 picture", exact=True)).to_be_enabled()

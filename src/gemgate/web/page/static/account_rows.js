@@ -38,9 +38,9 @@ function Row({ one, now }) {
         <${Share} share=${one.lanes.max ? one.lanes.busy / one.lanes.max : 0} label=${t("lanes", one.lanes)} plain />
         <span class="small muted">${one.lanes.busy} / ${one.lanes.max}</span>
       </div>
-      <div class="windows">${one.usage.map((each) => html`
+      <div class="windows">${one.usage.length > 0 && html`<p class="small muted">${t("windows")}</p>`}${one.usage.map((each) => html`
         <div title=${each.resets_at ? t("resets", { when: ago(each.resets_at, now) }) : ""}>
-          <span class="small muted">${t("used", { window: windowName(each), share: Math.round(each.used * 100) })}</span>
+          <span class="small muted">${windowName(each)} · ${Math.round(each.used * 100)} %</span>
           <${Share} share=${each.used} label=${t("used", { window: windowName(each), share: Math.round(each.used * 100) })} />
         </div>`)}</div>
       <${Life} one=${one} now=${now} />

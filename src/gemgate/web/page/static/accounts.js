@@ -10,7 +10,7 @@ import { Act, Confirm, Dialog, Empty, Loading, Page, Table, Trouble } from "./pa
 import { moment, words } from "./words.js";
 
 const t = words({
-  lead: ["Cookies go in and are never shown again. What rests comes back by itself.", "Cookie 只进不出，绝不再显示。冷却中的账号会自动恢复。"],
+  lead: ["Cookies go in and are never shown again. An account that is cooling down comes back by itself.", "Cookie 只进不出，绝不再显示。冷却中的账号会自动恢复。"],
   add: ["Add an account", "添加账号"],
   pair: ["Pair a browser", "配对浏览器"],
   none: ["There is no account yet.", "还没有账号。"],

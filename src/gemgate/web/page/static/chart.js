@@ -24,7 +24,7 @@ export function ceiling(value, least = 1) {
 }
 
 /** The width that an element has at the moment. */
-function useWidth() {
+export function useWidth() {
   const [width, setWidth] = useState(0);
   const box = useRef(null);
   useEffect(() => {

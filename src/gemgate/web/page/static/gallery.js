@@ -39,7 +39,7 @@ const t = words({
   made: ["Made", "生成于"],
   model: ["Model", "模型"],
   logo: ["Visible logo", "可见标志"],
-  source: ["Came by", "来源"],
+  source: ["Fetched as", "来源"],
   requested: ["Asked for", "请求尺寸"],
   resampled: ["Resampled", "重采样"],
   yes: ["yes", "是"],

@@ -211,4 +211,7 @@ function Frame({ session, onSession, speak }) {
   `;
 }
 
+// A file that is dropped beside the place meant for it would open in the window, and what was written be gone.
+for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
+
 render(html`<${App} />`, document.getElementById("app"));

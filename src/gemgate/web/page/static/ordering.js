@@ -13,7 +13,9 @@ const t = words({
   wishes: ["Wishes", "要求"],
   refused: ["{count} {count|line|lines} cannot be ordered", "{count} 行无法提交"],
   more: ["and {count} more", "另有 {count} 项"],
-  file: ["or from a file", "或从文件读取"],
+  file: ["Drop a file of them here, or", "将文件拖放到此处，或"],
+  choose: ["choose a file", "选择文件"],
+  taken: ["From the file {name}", "来自文件 {name}"],
   empty: ["There is no prompt in {name}: the file is empty.", "{name} 中没有提示词：文件为空。"],
   model: ["Model", "模型"],
   size: ["Size", "尺寸"],
@@ -104,6 +106,22 @@ function Plan({ count, concurrency }) {
   `;
 }
 
+/** A file of prompts, dropped or chosen; its name stands there as long as it is what will be ordered. */
+function FileOf({ file, onFile }) {
+  const input = useRef(null);
+  const [over, setOver] = useState(false);
+  const take = ([first]) => first && onFile({ form: first, type: typeOf(first.name) });
+  const drop = (event) => (event.preventDefault(), setOver(false), take(event.dataTransfer.files));
+  return html`
+    <div class="drop wide ${over ? "over" : ""}" onDrop=${drop} onDragOver=${(e) => (e.preventDefault(), setOver(true))} onDragLeave=${() => setOver(false)}>
+      <p>${t("file")} <button type="button" class="quiet" onClick=${() => input.current.click()}>${t("choose")}</button></p>
+      <input ref=${input} type="file" hidden accept=".csv,.tsv,.txt,.jsonl,.ndjson,text/*" aria-label=${t("choose")}
+        onChange=${(e) => (take([...e.target.files]), (e.target.value = ""))} />
+      ${file && html`<p role="status">${t("taken", file)}</p>`}
+    </div>
+  `;
+}
+
 export function Order() {
   const models = useModels();
   const [source, setSource] = useState({ form: "", type: "text/plain" });
@@ -136,9 +154,7 @@ export function Order() {
       <${Field} label=${t("prompts")} hint=${t("prompts_hint")} wide>
         <textarea name="prompts" rows="6" onKeyDown=${sends} onInput=${(e) => setSource({ form: e.target.value, type: "text/plain" })}></textarea>
       <//>
-      <${Field} label=${t("file")} wide>
-        <input type="file" accept=".csv,.tsv,.txt,.jsonl,text/*" onChange=${(e) => e.target.files[0] && setSource({ form: e.target.files[0], type: typeOf(e.target.files[0].name) })} />
-      <//>
+      <${FileOf} file=${source.form.name ? source.form : null} onFile=${setSource} />
       <${Preview} seen=${seen} />
       <${Field} label=${t("model")}>
         <select name="model" value=${form.model} onChange=${set("model")}>

@@ -16,7 +16,7 @@ const t = words({
   auto: ["automatic", "自动"],
   by_size: ["as the size needs", "按尺寸选择"],
   count: ["How many", "数量"],
-  policy: ["If it cannot be had", "尺寸无法满足时"],
+  policy: ["If Google has no such size", "尺寸无法满足时"],
   best_effort: ["take the nearest", "取最接近的"],
   require: ["refuse", "报错"],
   remove_logo: ["Remove the visible logo", "去除可见水印标志"],

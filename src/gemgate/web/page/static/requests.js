@@ -43,7 +43,7 @@ const t = words({
   skipped: ["Passed over", "跳过的账号"],
   repair: ["Repairs", "修复"],
   pictures: ["Pictures", "图片"],
-  route: ["Came by", "来源"],
+  route: ["Fetched as", "来源"],
   size: ["Size", "大小"],
   served: ["Served by", "实际模型"],
   id: ["Id", "编号"],

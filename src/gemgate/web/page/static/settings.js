@@ -28,7 +28,7 @@ const t = words({
   change_of: ["Change {name}", "更改 {name}"],
   save: ["Save", "保存"],
   cancel: ["Cancel", "取消"],
-  give_back: ["Give back", "恢复来源值"],
+  give_back: ["Use its source again", "恢复来源值"],
   yes: ["on", "开"],
   no: ["off", "关"],
   changes: ["Changes", "变更记录"],
