@@ -11,7 +11,7 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 from gemgate.accounts import UsageWindow
 from gemgate.settings import Settings
 from gemgate_simulator import Painting, Simulator
-from tests.browser.page.conftest import visiting
+from tests.browser.page.conftest import ADMIN, visiting
 from tests.support.page_views import MODEL
 from tests.support.patience import until
 from tests.support.serving import Served, served
@@ -126,3 +126,27 @@ async def test_an_empty_file_of_prompts_and_a_single_one(gate: Served, chrome: B
         await page.fill("textarea[name=prompts]", "a fox")
         await expect(page.locator(".drop")).not_to_contain_text("d.csv")
         await expect(page.get_by_role("button", name="Order 1 picture", exact=True)).to_be_enabled()
+
+
+async def test_the_first_message_is_not_lost_when_there_is_no_account(
+    settings: Callable[..., Settings], chrome: Browser
+) -> None:
+    """It stands in its box again, with the reason and the way to what is missing."""
+    async with (
+        served(settings(admin_key=ADMIN), wait_ready=False) as gate,
+        visiting(chrome, gate.url) as visitor,
+    ):
+        page = visitor.page
+        visitor.expected.append("503 (Service Unavailable)")
+        await page.goto(gate.url)
+        await expect(page.locator("input[name=key]")).to_be_focused()
+        await page.keyboard.type(ADMIN)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("h1")).to_have_text("Set up your first account")
+        await visitor.open("chat")
+        await page.fill("textarea[name=message]", "Hello?")
+        await page.press("textarea[name=message]", "Enter")
+        await expect(page.get_by_role("alert")).to_contain_text("No Google account is set up")
+        await expect(page.locator("textarea[name=message]")).to_have_value("Hello?")
+        await page.get_by_role("link", name="Add an account").click()
+        await expect(page.locator("h1")).to_have_text("Accounts")

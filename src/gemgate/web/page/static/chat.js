@@ -66,12 +66,13 @@ export function Chat({ title, rest }) {
   const talk = talkOf(id);
   const open = (next) => (location.hash = next ? `#/chat/${next}` : "#/chat");
   const fresh = () => (rest[0] ? open("") : (history.replaceState(null, "", "#/chat"), setId("")));
-  const began = (next) => (history.replaceState(null, "", `#/chat/${next}`), setId(next));
+  const begun = useRef(""); // begun in this thread: it stays, with what was written, when nothing comes of its first message
+  const began = (next) => (history.replaceState(null, "", `#/chat/${next}`), (begun.current = next), setId(next));
   return html`
     <${Page} title=${talk?.title || title} actions=${html`<button type="button" onClick=${fresh}>${t("fresh")}</button>`}>
       <div class="chat">
         <${Listed} shown=${id} />
-        <${Thread} key=${id && !talk ? "lost" : "thread"} talk=${talk} onBegan=${began} />
+        <${Thread} key=${id && !talk && id !== begun.current ? "lost" : "thread"} talk=${talk} onBegan=${began} />
       </div>
     <//>
   `;

@@ -8,6 +8,7 @@ const t = words({
   copy: ["Copy", "复制"],
   copied: ["Copied", "已复制"],
   why: ["Why?", "原因"],
+  add_account: ["Add an account", "添加账号"],
   retry: ["Possible again in {seconds} s.", "{seconds} 秒后可重试。"],
   cancel: ["Cancel", "取消"],
   close: ["Close", "关闭"],
@@ -95,6 +96,7 @@ export function Trouble({ problem }) {
   return html`
     <div class="note bad" role="alert">
       <p><${Told} text=${problem.message} />${problem.retryAfter ? " " + t("retry", { seconds: problem.retryAfter }) : ""}</p>
+      ${problem.code === "no_account" && html`<p><a class="button" href="#/accounts">${t("add_account")}</a></p>`}
       ${known && html`<p class="small"><a href="#/requests/${problem.requestId}">${t("why")}</a></p>`}
     </div>
   `;
