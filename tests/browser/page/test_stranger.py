@@ -92,6 +92,13 @@ async def test_pictures_smaller_than_asked_for_say_so_and_stand_side_by_side(
         assert (one["y"], one["x"] < other["x"]) == (other["y"], True)
         await visitor.open("gallery")
         await expect(page.locator("main .lead")).to_have_text("2 pictures, newest first.")
+        await visitor.open("jobs")
+        await page.click("summary")
+        await page.fill("textarea[name=prompts]", "a tall lighthouse")
+        await page.select_option("form select[name=size]", "4k")
+        await page.get_by_role("button", name="Order 1 picture", exact=True).click()
+        await expect(page.locator(".wall li")).to_contain_text("a tall lighthouse")
+        await expect(page.locator(".wall li .warn")).to_contain_text("smaller than the 4096 px asked for")
 
 
 async def test_the_lines_of_a_poem_stay_lines(gate: Served, sim: Simulator, chrome: Browser) -> None:

@@ -65,9 +65,9 @@ export function Wall({ pictures }) {
     <ul class="wall">
       ${pictures.map((one) => html`
         <li key=${one.id}>
-          <a href="#/gallery/${one.id}"><img src=${here(one.thumb)} loading="lazy" width="320" height="320"
-            alt=${one.prompt ? one.prompt.slice(0, 200) : t("picture", { when: moment(one.created_at) })} /></a>
-          <span class="small">${one.details.width} × ${one.details.height}${one.own ? "" : ` · ${t("other", one)}`}</span>
+          <a href="#/gallery/${one.id}" title=${one.prompt ?? ""}><img src=${here(one.thumb)} loading="lazy" width="320" height="320" alt=${nameOf(one)} /></a>
+          <span class="small">${captionOf(one)}</span>
+          ${one.details.note && html`<span class="small warn">${one.details.width} × ${one.details.height}: ${one.details.note}</span>`}
         </li>
       `)}
     </ul>
@@ -264,13 +264,14 @@ function Grid({ list, chosen, onChosen }) {
           ${one ? html`
             <a href="#/gallery/${one.id}" title=${one.prompt ?? ""}><img src=${here(one.thumb)} width=${Math.round(tile)} height=${Math.round(tile)} decoding="async" alt=${nameOf(one)} /></a>
             <input type="checkbox" aria-label=${t("choose", { name: nameOf(one) })} checked=${chosen.has(one.id)} onClick=${(e) => pick(n, e)} />
-            <span class="small">${one.prompt || `${one.details.width} × ${one.details.height}`}${one.own ? "" : ` · ${t("other", one)}`}</span>`
+            <span class="small">${captionOf(one)}</span>`
           : html`<div class="blank" aria-busy="true"></div>`}
         </li>`)}
     </ul>
   `;
 }
 
+const captionOf = (one) => `${one.prompt || `${one.details.width} × ${one.details.height}`}${one.own ? "" : ` · ${t("other", one)}`}`;
 const nameOf = (one) => (one.prompt ? one.prompt.slice(0, 200) : t("picture", { when: moment(one.created_at) }));
 
 function One({ id, place, total, go, onGone, onClose }) {
