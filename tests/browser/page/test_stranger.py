@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -157,3 +158,20 @@ async def test_the_first_message_is_not_lost_when_there_is_no_account(
         await expect(page.locator("textarea[name=message]")).to_have_value("Hello?")
         await page.get_by_role("link", name="Add an account").click()
         await expect(page.locator("h1")).to_have_text("Accounts")
+
+
+async def test_what_was_done_with_an_account_is_told_in_the_readers_words(gate: Served, chrome: Browser) -> None:
+    async with visiting(chrome, gate.url, language="zh") as visitor:
+        page = visitor.page
+        await visitor.open("accounts")
+        card = page.get_by_role("article", name="alice")
+        await card.get_by_role("button", name="暂停").click()
+        await card.get_by_role("button", name="恢复").click()
+        await expect(card.get_by_role("button", name="暂停")).to_be_visible()
+        await card.get_by_role("button", name="历史").click()
+        await expect(page.locator("dialog tbody")).to_contain_text("暂停")
+        await expect(page.locator("dialog tbody")).not_to_contain_text(re.compile("paused|resumed|set up"))
+        await page.keyboard.press("Escape")
+        await card.get_by_role("button", name="变化").click()
+        await expect(page.locator("dialog tbody")).to_contain_text("恢复")
+        await expect(page.locator("dialog tbody")).not_to_contain_text(re.compile("paused|resumed|set up"))

@@ -74,6 +74,36 @@ const t = words({
 
 export const capability = (name) => t(name);
 
+/** What was done with an account, and its details, by the API's words; one that is not known stays as it is. */
+export const did = words({
+  "set up": ["set up", "添加"],
+  cookies: ["cookies handed over", "提供 Cookie"],
+  paused: ["paused", "暂停"],
+  resumed: ["resumed", "恢复"],
+  removed: ["forgotten", "移除"],
+  reset: ["rests ended by hand", "结束冷却"],
+  refreshed: ["asked to sign in anew", "要求重新登录"],
+  measured: ["lengths measured", "测量长度"],
+  "pairing code": ["pairing code shown", "显示配对码"],
+  "browser paired": ["browser paired", "配对浏览器"],
+  "gem made": ["gem made", "新建 gem"],
+  "gem changed": ["gem changed", "修改 gem"],
+  "gem copied": ["gem copied", "复制 gem"],
+  "gem deleted": ["gem deleted", "删除 gem"],
+  "history delete": ["chats deleted at Google", "删除 Google 对话"],
+  "history export": ["chats exported", "导出对话"],
+  alert: ["alert sent", "已告警"],
+  "alert over": ["told that it is over", "已通知恢复"],
+  "no alert": ["no alert: no channel took it", "未告警：没有渠道接收"],
+  "no alert over": ["over; no channel took it", "已恢复：没有渠道接收"],
+  "by hand": ["by hand", "手动提供"],
+  all: ["all", "全部"],
+  needs_login: ["needs login", "需要登录"],
+  cooling: ["cooling", "冷却中"],
+  blocked: ["address blocked", "地址被封锁"],
+  error: ["error", "异常"],
+});
+
 /** The name of one of Google's windows, the same wherever it stands. What Google only numbers has its model's name. */
 export const windowName = ({ window, model }) => (window.startsWith("action ") && model ? t("calls_of", { model }) : t(window));
 

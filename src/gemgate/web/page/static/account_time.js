@@ -1,5 +1,5 @@
 // How an account went over time: what Google's windows said, and the life of its cookies as far as it is known.
-import { windowName } from "./account.js";
+import { did, windowName } from "./account.js";
 import { get } from "./api.js";
 import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
@@ -90,7 +90,7 @@ function Windows({ readings, hours, step }) {
 /** The line from the first thing known within the time to the end that is expected; all of it again as a table. */
 function Life({ account, hours }) {
   const now = serverNow();
-  const marks = account.audit.filter((line) => line.at > now - hours * 3600).map((line) => ({ at: line.at, what: line.action, who: line.actor, tone: "two" }));
+  const marks = account.audit.filter((line) => line.at > now - hours * 3600).map((line) => ({ at: line.at, what: did(line.action), who: line.actor, tone: "two" }));
   if (account.signed_in_at) marks.push({ at: account.signed_in_at, what: t("signed_in"), tone: "one" });
   if (account.renewed_at) marks.push({ at: account.renewed_at, what: t("renewed"), tone: "three" });
   if (account.dies_at) marks.push({ at: account.dies_at, what: t("dies"), tone: "bad" });

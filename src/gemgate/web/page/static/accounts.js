@@ -1,5 +1,5 @@
 // The accounts and everything that can be done with them.
-import { AccountCard, capability, CookieBox, handOver, NewAccount, Notice } from "./account.js";
+import { AccountCard, capability, CookieBox, did, handOver, NewAccount, Notice } from "./account.js";
 import { OverTime } from "./account_time.js";
 import { ask, get, post } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
@@ -155,7 +155,7 @@ function Audit({ account, onClose }) {
       ${shown && (shown.audit.length ? html`
         <${Table} caption=${t("audit")} head=${["when", "who", "what", "detail"].map((name) => t(name))}>
           ${shown.audit.map((line) => html`
-            <tr><td class="nowrap">${moment(line.at)}</td><td>${line.actor}</td><td>${line.action}</td><td>${line.detail}</td></tr>
+            <tr><td class="nowrap">${moment(line.at)}</td><td>${line.actor}</td><td>${did(line.action)}</td><td>${did(line.detail)}</td></tr>
           `)}
         <//>` : html`<${Empty}>${t("nothing")}<//>`)}
     <//>
