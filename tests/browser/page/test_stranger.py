@@ -131,7 +131,10 @@ async def test_an_empty_file_of_prompts_and_a_single_one(gate: Served, chrome: B
         assert await page.evaluate(dropped) == [False, False], "beside its place a file does not open in the window"
         await expect(page.locator(".drop")).to_contain_text("From the file d.csv")
         await expect(page.get_by_role("button", name="Order 2 pictures", exact=True)).to_be_enabled()
+        plan = {"ready_at": "2026-11-30T22:22:18Z", "eta_seconds": 0, "limit": "", "unknown": []}
+        await page.route("**/v1/capacity?*", lambda route: route.fulfill(json=plan))
         await page.fill("textarea[name=prompts]", "a fox")
+        await expect(page.get_by_role("status").filter(has_text="ready by")).to_contain_text("(in 1 s)")
         await expect(page.locator(".drop")).not_to_contain_text("d.csv")
         await expect(page.get_by_role("button", name="Order 1 picture", exact=True)).to_be_enabled()
 

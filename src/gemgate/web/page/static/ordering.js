@@ -2,7 +2,7 @@
 import { ask, get, post, Problem } from "./api.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Field, sends, Table, Trouble, useModels } from "./parts.js";
-import { moment, number, span, words } from "./words.js";
+import { about, moment, number, words } from "./words.js";
 
 const t = words({
   prompts: ["Prompts", "提示词"],
@@ -97,7 +97,7 @@ function Plan({ count, concurrency }) {
   }, [count, concurrency]);
   if (!plan) return null;
   const when = plan.ready_at
-    ? t("ready", { time: moment(Date.parse(plan.ready_at) / 1000), left: span(plan.eta_seconds) })
+    ? t("ready", { time: moment(Date.parse(plan.ready_at) / 1000), left: about(plan.eta_seconds) })
     : t(plan.beyond_two_weeks ? "beyond" : "unknown");
   return html`
     <p class="wide muted" role="status">${when}

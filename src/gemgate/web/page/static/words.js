@@ -66,6 +66,9 @@ export function span(seconds) {
   return hours ? `${hours} h ${minutes} min` : `${minutes} min ${Math.round(seconds % 60)} s`;
 }
 
+/** A span that is known to the second, as an estimate is: what is less than one is not "0 ms". */
+export const about = (seconds) => span(seconds == null ? seconds : Math.max(1, seconds));
+
 export function bytes(count) {
   if (count < 1000) return `${count} B`;
   return count < 1e6 ? `${number(count / 1e3)} kB` : `${number(count / 1e6, 1)} MB`;
