@@ -163,7 +163,7 @@ def _read(path: Path) -> Inline:
     except OSError as error:
         fail(reason(error), 2, of=path)
     except ClientError as error:
-        fail(error.text(language()), 2, of=path)
+        fail(error.text(language()), of=path)
 
 
 def _make(wanted: ImageRequest, folder: Path, config: Path | None, *, as_json: bool) -> None:

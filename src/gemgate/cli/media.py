@@ -140,7 +140,7 @@ def _data_url(path: Path) -> str:
     except OSError as error:
         fail(reason(error), 2, of=path)
     except GatewayError as error:
-        fail(error.text(language()), 2, of=path)
+        fail(error.text(language()), of=path)
 
 
 async def _ended(gateway: Connection, route: str, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
