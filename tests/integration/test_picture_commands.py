@@ -95,7 +95,7 @@ def test_wrong_words_are_told_in_one_line_and_choices_with_all_there_are(gemgate
     assert (page.returncode, page.stderr.count("\n")) == (1, 1)
     assert "page.png: not a picture" in page.stderr
     missing = gemgate("edit", "nowhere.png", "x")
-    assert missing.returncode == 1
+    assert missing.returncode == 2
     assert "nowhere.png" in missing.stderr
 
 

@@ -115,7 +115,7 @@ def calibrate(
     except ClientError as error:
         fail(error.text(language()))
     except OSError as error:
-        fail(reason(error), of=error.filename)
+        fail(reason(error), 2, of=error.filename)
     except UnsupportedImage as error:
         fail(error.text.for_(language()))
     if output is not None:

@@ -161,7 +161,7 @@ def _read(path: Path) -> Inline:
         data = path.read_bytes()
         return Inline(data, measure(data).mime, path.name)
     except OSError as error:
-        fail(reason(error), of=path)
+        fail(reason(error), 2, of=path)
     except ClientError as error:
         fail(error.text(language()), of=path)
 

@@ -138,7 +138,7 @@ def _data_url(path: Path) -> str:
         data = path.read_bytes()
         return f"data:{measure(data).mime};base64,{base64.b64encode(data).decode()}"
     except OSError as error:
-        fail(reason(error), of=path)
+        fail(reason(error), 2, of=path)
     except GatewayError as error:
         fail(error.text(language()), of=path)
 

@@ -181,35 +181,60 @@ def _object(number: int, value: Any) -> dict[str, Any] | Refused:
 def _table(text: str) -> Iterator[tuple[int, dict[str, Any] | Refused]]:
     """Rows of a table whose first line names the columns (RFC 4180; commas, semicolons or tabs)."""
     head = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_mark(head))
     names: list[str] = []
-    try:
-        for row in reader:
-            if not any(cell.strip() for cell in row):
-                continue
-            if not names:
-                names = [cell.strip().lower() for cell in row]
-                if problem := _heading(names):
-                    yield reader.line_num, problem
-                    return
-                continue
-            cells = {name: cell.strip() for name, cell in zip(names, row, strict=False) if cell.strip()}
-            if len(row) > len(names):
-                yield (
-                    reader.line_num,
-                    Refused(
-                        reader.line_num,
-                        f"has {len(row)} cells, the heading {len(names)}: quote a prompt that holds the separator",
-                        f"有 {len(row)} 列，而表头只有 {len(names)} 列：含分隔符的提示词请加引号",
-                    ),
-                )
-                continue
-            item: dict[str, Any] = dict(cells)
-            if references := cells.get("references"):
-                item["references"] = references.split()
-            yield reader.line_num, item
-    except csv.Error as error:
-        yield reader.line_num, Refused(reader.line_num, f"this is no table: {error}", f"不是有效的表格：{error}")
+    for number, row in _rows(text, _mark(head)):
+        if isinstance(row, Refused):
+            yield number, row
+            return
+        if not any(cell.strip() for cell in row):
+            continue
+        if not names:
+            names = [cell.strip().lower() for cell in row]
+            if problem := _heading(names):
+                yield number, problem
+                return
+            continue
+        cells = {name: cell.strip() for name, cell in zip(names, row, strict=False) if cell.strip()}
+        if len(row) > len(names):
+            yield (
+                number,
+                Refused(
+                    number,
+                    f"has {len(row)} cells, the heading {len(names)}: quote a prompt that holds the separator",
+                    f"有 {len(row)} 列，而表头只有 {len(names)} 列：含分隔符的提示词请加引号",
+                ),
+            )
+            continue
+        item: dict[str, Any] = dict(cells)
+        if references := cells.get("references"):
+            item["references"] = references.split()
+        yield number, item
+
+
+def _rows(text: str, mark: str) -> Iterator[tuple[int, list[str] | Refused]]:
+    """The rows of a table, each with the line it ends on.
+
+    A quotation mark that is never closed would take all that follows for one prompt: it is refused, with the line its
+    row begins on.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    while True:
+        began = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield (
+                began,
+                Refused(
+                    began,
+                    f'this row cannot be read ({error}): quotation marks go in pairs, one in a prompt is written ""',
+                    f'无法读取此行（{error}）：引号须成对，提示词中的引号请写成 ""',
+                ),
+            )
+            return
+        yield reader.line_num, row
 
 
 def _heading(names: list[str]) -> Refused | None:

@@ -43,6 +43,11 @@ def without_names(record: RequestRecord) -> RequestRecord:
     return replace(record, attempts=[hidden(attempt) for attempt in record.attempts])
 
 
+def _span(seconds: float, unit: str = "s", small: str = "ms") -> str:
+    """Seconds as a reader takes them in: what is less than a tenth is not nothing."""
+    return f"{seconds:.1f} {unit}" if seconds >= 0.1 else f"{seconds * 1000:.0f} {small}"
+
+
 def _named(name: str) -> tuple[str, str]:
     return f"account {name}", f"账号 {name}"
 
@@ -118,8 +123,8 @@ def _attempt(attempt: AttemptRecord, called: Names) -> Iterator[LocalText]:
     if waited >= NOTICED:
         lane = attempt.queue >= attempt.pace
         yield LocalText(
-            f"It waited {waited:.1f} s for {'a free lane' if lane else 'the next start of the account'}.",
-            f"等待{'空闲通道' if lane else '该账号的下一次启动'} {waited:.1f} 秒。",
+            f"It waited {_span(waited)} for {'a free lane' if lane else 'the next start of the account'}.",
+            f"等待{'空闲通道' if lane else '该账号的下一次启动'} {_span(waited, '秒', '毫秒')}。",
         )
     for one in attempt.skipped:
         yield _passed_over(one, called)
@@ -217,8 +222,8 @@ def _outcome(attempt: AttemptRecord, called: Names) -> Iterator[LocalText]:
             first = attempt.first_byte or 0.0
             whole = attempt.upstream or 0.0
             yield LocalText(
-                f"Google spoke after {first:.1f} s and had answered after {whole:.1f} s.",
-                f"Google 在 {first:.1f} 秒后开始回答，{whole:.1f} 秒后完成。",
+                f"Google spoke after {_span(first)} and had answered after {_span(whole)}.",
+                f"Google 在 {_span(first, '秒', '毫秒')}后开始回答，{_span(whole, '秒', '毫秒')}后完成。",
             )
             yield from _signed(attempt)
         case "stopped":
@@ -325,7 +330,7 @@ def _image(image: ImageFacts) -> LocalText:
     if image.failed:
         return LocalText("A picture could not be delivered.", "有一张图片未能交付。")
     logo_en, logo_zh = _LOGOS.get(image.logo, ("", ""))
-    steps = f"{image.download:.1f} + {image.work:.1f} + {image.store:.1f} s"
+    steps = " + ".join(_span(one) for one in (image.download, image.work, image.store))
     return LocalText(
         f"A picture of {image.size} ({image.nbytes / 1000:.0f} kB, route {image.source}) was fetched, {logo_en} "
         f"and stored in {steps}.",
@@ -368,15 +373,17 @@ def _end(record: RequestRecord) -> Iterator[LocalText]:
     if record.seconds is None:
         yield LocalText("It is still under way.", "仍在处理中。")
     elif record.status == 499:
-        yield LocalText(f"The caller left after {record.seconds:.1f} s.", f"调用方在 {record.seconds:.1f} 秒后离开。")
+        yield LocalText(
+            f"The caller left after {_span(record.seconds)}.", f"调用方在 {_span(record.seconds, '秒', '毫秒')}后离开。"
+        )
         if record.abandoned:
             yield _ABANDONED[record.abandoned]
     else:
         made = record.generations
         yield LocalText(
-            f"It ended with HTTP {record.status} after {record.seconds:.1f} s; "
+            f"It ended with HTTP {record.status} after {_span(record.seconds)}; "
             f"{made} answer{'' if made == 1 else 's'} generated.",
-            f"耗时 {record.seconds:.1f} 秒，以 HTTP {record.status} 结束，共生成 {made} 次回答。",
+            f"耗时 {_span(record.seconds, '秒', '毫秒')}，以 HTTP {record.status} 结束，共生成 {made} 次回答。",
         )
 
 

@@ -191,7 +191,9 @@ def of_http(error: HTTPException, scope: Scope) -> GatewayError:
     if absent := _ABSENT.get(scope["path"]):
         return NotFound(*absent, code="not_offered")
     if error.status_code == 404:
-        return NotFound(f"There is nothing at {path}; see /docs for the routes", f"路径 {path} 不存在")
+        return NotFound(
+            f"There is nothing at {path}; see /docs for the routes", f"路径 {path} 不存在；全部路径见 /docs"
+        )
     if error.status_code == 405 and scope["method"] == "POST" and (verb := _VERB.search(scope["path"])):
         verbs = ", ".join(verbs_of_models())
         return NotFound(

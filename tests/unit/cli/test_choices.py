@@ -100,3 +100,26 @@ def test_what_a_gateway_finds_wrong_in_what_was_typed_ends_with_two(capsys: pyte
         terminal.run(work())
     assert left.value.exit_code == 2
     assert "from is a day" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("edit", "FILE", "make it night"),
+        ("video", "a fox runs", "--image", "FILE"),
+        ("transcribe", "FILE"),
+        ("batch", "run", "FILE"),
+        ("logo", "calibrate", "FILE"),
+        ("import", "FILE"),
+        ("restore", "FILE"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_that_is_not_there_ends_with_2_and_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
+    missing = str(tmp_path / "fox.png")
+    given = [missing if word == "FILE" else word for word in words]
+    done = CliRunner().invoke(cli.app, [*given, "--help"], env={"COLUMNS": "400"})
+    assert done.exit_code == 0, "there is such a command"
+    done = CliRunner().invoke(cli.app, given, env={"COLUMNS": "400", "LC_ALL": "C"})
+    assert done.exit_code == 2, done.output
+    assert missing in done.output

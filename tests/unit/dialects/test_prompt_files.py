@@ -54,6 +54,8 @@ def test_objects(kind: str) -> None:
         ('{"prompt": "a fox"}\nnot json\n', ".jsonl", 2, "no JSON"),
         ("[1]\n", ".jsonl", 1, "object"),
         ('{"prompt": " "}\n', ".jsonl", 1, "no prompt"),
+        ('prompt\na fox\n"a hen\na cow\na jay\n', ".csv", 3, "in pairs"),
+        ('prompt\n"a" fox\n', ".csv", 2, "in pairs"),
     ],
 )
 def test_what_cannot_be_ordered_is_named_by_its_line(text: str, kind: str, line: int, said: str) -> None:

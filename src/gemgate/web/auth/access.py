@@ -358,7 +358,11 @@ def _not_the_gateway() -> Unauthorized:
 
 def _no_key(presented: str) -> Unauthorized:
     if presented:
-        return Unauthorized("The API key is wrong", "API 密钥错误", code="invalid_api_key")
+        return Unauthorized(
+            "The API key is wrong: it is none of API_KEY, and none that was made on the page",
+            "API 密钥错误：既不在 API_KEY 中，也不是在页面上创建的",
+            code="invalid_api_key",
+        )
     return Unauthorized(
         "The API key is missing or wrong; send it as `Authorization: Bearer KEY`",
         "缺少 API 密钥或密钥错误，请使用 `Authorization: Bearer KEY`",

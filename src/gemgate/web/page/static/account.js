@@ -34,12 +34,14 @@ const t = words({
   left: ["Left", "剩余"],
   left_of: ["{percent} % of {window}", "{window} 剩余 {percent}%"],
   begins_anew: ["begins anew", "重置于"],
+  comma: [", ", "，"],
   windows: ["All of Google's windows", "全部 Google 用量窗口"],
   used_of: ["{percent} % used", "已用 {percent}%"],
   remaining: ["{left} left", "剩余 {left}"],
   "5h": ["5 hours", "5 小时"],
   weekly: ["the week", "每周"],
   credits: ["credits", "积分"],
+  calls_of: ["{model} calls", "{model} 次数"],
   tier: ["Plan", "套餐"],
   free: ["Free", "免费版"],
   plus: ["Plus", "Plus"],
@@ -72,6 +74,39 @@ const t = words({
 
 export const capability = (name) => t(name);
 
+/** What was done with an account, and its details, by the API's words; one that is not known stays as it is. */
+export const did = words({
+  "set up": ["set up", "添加"],
+  cookies: ["cookies handed over", "提供 Cookie"],
+  paused: ["paused", "暂停"],
+  resumed: ["resumed", "恢复"],
+  removed: ["forgotten", "移除"],
+  reset: ["rests ended by hand", "结束冷却"],
+  refreshed: ["asked to sign in anew", "要求重新登录"],
+  measured: ["lengths measured", "测量长度"],
+  "pairing code": ["pairing code shown", "显示配对码"],
+  "browser paired": ["browser paired", "配对浏览器"],
+  "gem made": ["gem made", "新建 gem"],
+  "gem changed": ["gem changed", "修改 gem"],
+  "gem copied": ["gem copied", "复制 gem"],
+  "gem deleted": ["gem deleted", "删除 gem"],
+  "history delete": ["chats deleted at Google", "删除 Google 对话"],
+  "history export": ["chats exported", "导出对话"],
+  alert: ["alert sent", "已告警"],
+  "alert over": ["told that it is over", "已通知恢复"],
+  "no alert": ["no alert: no channel took it", "未告警：没有渠道接收"],
+  "no alert over": ["over; no channel took it", "已恢复：没有渠道接收"],
+  "by hand": ["by hand", "手动提供"],
+  all: ["all", "全部"],
+  needs_login: ["needs login", "需要登录"],
+  cooling: ["cooling", "冷却中"],
+  blocked: ["address blocked", "地址被封锁"],
+  error: ["error", "异常"],
+});
+
+/** The name of one of Google's windows, the same wherever it stands. What Google only numbers has its model's name. */
+export const windowName = ({ window, model }) => (window.startsWith("action ") && model ? t("calls_of", { model }) : t(window));
+
 /** `children`: what can be done with it. */
 export function AccountCard({ account, children }) {
   const now = useClock(true);
@@ -100,10 +135,10 @@ export function AccountCard({ account, children }) {
           <dt>${t("way")}</dt>
           <dd>${t(account.address_rest.phase === "open" ? "way_rests" : "way_tries", account)} <${Countdown} until=${account.address_rest.until} /></dd>`}
         ${account.tier && account.tier !== "unknown" && html`<dt>${t("tier")}</dt><dd>${t(account.tier === "pro" ? "plan_pro" : account.tier)}</dd>`}
-        ${account.binding && html`<dt>${t("left")}</dt><dd><${Binding} one=${account.binding} /></dd>`}
+        ${account.binding && html`<dt>${t("left")}</dt><dd><${Binding} one=${account.binding} usage=${account.usage} /></dd>`}
         ${account.forecast && html`<dt>${t("forecast")}</dt><dd>${account.forecast}</dd>`}
         ${account.notice && html`<dt>${t("notice")}</dt><dd>${account.notice}</dd>`}
-        ${account.last_error && html`<dt>${t("last_error")}</dt><dd>${account.last_error}</dd>`}
+        ${account.last_error && account.last_error !== account.why && html`<dt>${t("last_error")}</dt><dd>${account.last_error}</dd>`}
         ${account.signed_in_at && html`<dt>${t("signed_in")}</dt><dd>${ago(account.signed_in_at, now)}</dd>`}
         ${account.renewed_at && html`<dt>${t("renewed")}</dt><dd>${ago(account.renewed_at, now)}</dd>`}
         ${children && html`
@@ -119,13 +154,14 @@ export function AccountCard({ account, children }) {
   `;
 }
 
-/** The window that binds, with a bar of what is left of it. */
-function Binding({ one }) {
+/** The window that binds, with a bar of what is left of it: of several that share its name it is the fullest. */
+function Binding({ one, usage }) {
   const percent = Math.round(one.left * 100);
-  const text = t("left_of", { percent, window: t(one.window) });
+  const [fullest] = usage.filter((each) => each.window === one.window).sort((a, b) => b.used - a.used);
+  const text = t("left_of", { percent, window: windowName(fullest ?? one) });
   return html`
     <meter min="0" max="100" low="10" high="30" optimum="100" value=${percent} aria-label=${text}></meter> ${text}
-    ${one.resets_at && html`<span class="small muted">, ${t("begins_anew")} ${moment(one.resets_at)}</span>`}
+    ${one.resets_at && html`<span class="small muted">${t("comma")}${t("begins_anew")} ${moment(one.resets_at)}</span>`}
   `;
 }
 
@@ -135,10 +171,10 @@ function Windows({ account }) {
       <summary>${t("windows")}</summary>
       <dl class="facts">
         ${account.usage.map((one) => html`
-          <dt>${t(one.window)}${one.model ? ` (${one.model})` : ""}</dt>
+          <dt>${windowName(one)}</dt>
           <dd>${t("used_of", { percent: Math.round(one.used * 100) })}
-            ${one.remaining != null && `, ${t("remaining", { left: number(one.remaining) + (one.total ? ` / ${number(one.total)}` : "") })}`}
-            ${one.resets_at && html`<span class="small muted">, ${t("begins_anew")} ${moment(one.resets_at)}</span>`}</dd>
+            ${one.remaining != null && `${t("comma")}${t("remaining", { left: number(one.remaining) + (one.total ? ` / ${number(one.total)}` : "") })}`}
+            ${one.resets_at && html`<span class="small muted">${t("comma")}${t("begins_anew")} ${moment(one.resets_at)}</span>`}</dd>
         `)}
       </dl>
     </details>

@@ -1,5 +1,5 @@
 // All accounts in few lines each: state, what rests, windows, how long the cookies live. Trouble comes first.
-import { capability } from "./account.js";
+import { capability, windowName } from "./account.js";
 import { html } from "./html.js";
 import { useClock } from "./live.js";
 import { Countdown, State } from "./parts.js";
@@ -38,10 +38,10 @@ function Row({ one, now }) {
         <${Share} share=${one.lanes.max ? one.lanes.busy / one.lanes.max : 0} label=${t("lanes", one.lanes)} plain />
         <span class="small muted">${one.lanes.busy} / ${one.lanes.max}</span>
       </div>
-      <div class="windows">${one.usage.map((each) => html`
+      <div class="windows">${one.usage.length > 0 && html`<p class="small muted">${t("windows")}</p>`}${one.usage.map((each) => html`
         <div title=${each.resets_at ? t("resets", { when: ago(each.resets_at, now) }) : ""}>
-          <span class="small muted">${each.window} · ${Math.round(each.used * 100)} %</span>
-          <${Share} share=${each.used} label=${t("used", { window: each.window, share: Math.round(each.used * 100) })} />
+          <span class="small muted">${windowName(each)} · ${Math.round(each.used * 100)} %</span>
+          <${Share} share=${each.used} label=${t("used", { window: windowName(each), share: Math.round(each.used * 100) })} />
         </div>`)}</div>
       <${Life} one=${one} now=${now} />
       ${(one.why || one.until || resting.length > 0 || one.state === "needs_login") && html`

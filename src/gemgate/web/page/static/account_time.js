@@ -1,4 +1,5 @@
 // How an account went over time: what Google's windows said, and the life of its cookies as far as it is known.
+import { did, windowName } from "./account.js";
 import { get } from "./api.js";
 import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
@@ -15,10 +16,6 @@ const t = words({
   windows: ["Used of Google's windows", "Google 额度窗口已用"],
   calls: ["Calls answered between the readings", "两次读取之间应答的调用"],
   no_readings: ["Google has told nothing of this account's windows in this time.", "此时段内 Google 未提供此账号的额度窗口。"],
-  "5h": ["5 hours", "5 小时"],
-  weekly: ["week", "每周"],
-  credits: ["credits", "积分"],
-  actions: ["actions", "次数"],
   life: ["Life of the cookies", "Cookie 生命线"],
   signed_in: ["signed in", "登录"],
   renewed: ["renewed", "续期"],
@@ -41,7 +38,7 @@ export function steps(readings, { step, count, now }) {
   const windows = new Map();
   const calls = new Map();
   for (const one of readings) {
-    const name = one.model ? `${t(one.window)} (${one.model})` : t(one.window);
+    const name = windowName(one);
     if (!windows.has(name)) windows.set(name, Array(count).fill(null));
     const n = place(one.at);
     if (n >= count) continue;
@@ -93,7 +90,7 @@ function Windows({ readings, hours, step }) {
 /** The line from the first thing known within the time to the end that is expected; all of it again as a table. */
 function Life({ account, hours }) {
   const now = serverNow();
-  const marks = account.audit.filter((line) => line.at > now - hours * 3600).map((line) => ({ at: line.at, what: line.action, who: line.actor, tone: "two" }));
+  const marks = account.audit.filter((line) => line.at > now - hours * 3600).map((line) => ({ at: line.at, what: did(line.action), who: line.actor, tone: "two" }));
   if (account.signed_in_at) marks.push({ at: account.signed_in_at, what: t("signed_in"), tone: "one" });
   if (account.renewed_at) marks.push({ at: account.renewed_at, what: t("renewed"), tone: "three" });
   if (account.dies_at) marks.push({ at: account.dies_at, what: t("dies"), tone: "bad" });

@@ -1,5 +1,5 @@
 // The accounts and everything that can be done with them.
-import { AccountCard, capability, CookieBox, handOver, NewAccount, Notice } from "./account.js";
+import { AccountCard, capability, CookieBox, did, handOver, NewAccount, Notice } from "./account.js";
 import { OverTime } from "./account_time.js";
 import { ask, get, post } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
@@ -10,7 +10,7 @@ import { Act, Confirm, Dialog, Empty, Loading, Page, Table, Trouble } from "./pa
 import { moment, words } from "./words.js";
 
 const t = words({
-  lead: ["Cookies go in and are never shown again. What rests comes back by itself.", "Cookie 只进不出，绝不再显示。冷却中的账号会自动恢复。"],
+  lead: ["Cookies go in and are never shown again. An account that is cooling down comes back by itself.", "Cookie 只进不出，绝不再显示。冷却中的账号会自动恢复。"],
   add: ["Add an account", "添加账号"],
   pair: ["Pair a browser", "配对浏览器"],
   none: ["There is no account yet.", "还没有账号。"],
@@ -155,7 +155,7 @@ function Audit({ account, onClose }) {
       ${shown && (shown.audit.length ? html`
         <${Table} caption=${t("audit")} head=${["when", "who", "what", "detail"].map((name) => t(name))}>
           ${shown.audit.map((line) => html`
-            <tr><td class="nowrap">${moment(line.at)}</td><td>${line.actor}</td><td>${line.action}</td><td>${line.detail}</td></tr>
+            <tr><td class="nowrap">${moment(line.at)}</td><td>${line.actor}</td><td>${did(line.action)}</td><td>${did(line.detail)}</td></tr>
           `)}
         <//>` : html`<${Empty}>${t("nothing")}<//>`)}
     <//>

@@ -26,13 +26,15 @@ const t = words({
   forget: ["Forget", "移除"],
   from: ["From", "来源"],
   page: ["this page", "本页面"],
-  none: ["Nobody is told yet.", "还没有告警渠道。"],
+  none: ["No channel yet: nobody is told.", "还没有告警渠道。"],
   channels: ["Channels", "渠道"],
   action: ["Action", "操作"],
   sent: ["A test was sent and taken.", "测试消息已发送并被接收。"],
+  unreachable: ["nothing answers at its address", "该地址没有响应"],
+  timeout: ["no answer in time", "未在时限内响应"],
   unsent: ["The channel is kept, but did not take the test: {why}", "渠道已保存，但未接收测试消息：{why}"],
   untaken: ["taken by nobody", "未送达"],
-  told: ["Told lately", "最近告警"],
+  told: ["Recent alerts", "最近告警"],
   when: ["When", "时间"],
   account: ["Account", "账号"],
   what: ["What", "内容"],
@@ -101,7 +103,7 @@ export function Alerts({ title }) {
         </form>
         <${Trouble} problem=${trouble} />
         ${tested?.taken && html`<${Note}><p role="status">${t("sent")}</p><//>`}
-        ${tested && !tested.taken && html`<${Note} tone="bad"><p role="alert">${t("unsent", { why: tested.why })}</p><//>`}
+        ${tested && !tested.taken && html`<${Note} tone="bad"><p role="alert">${t("unsent", { why: t(tested.why) })}</p><//>`}
       </section>
       ${!data && !problem && html`<${Loading} />`}
       ${data && html`

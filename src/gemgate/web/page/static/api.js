@@ -53,7 +53,7 @@ export async function ask(method, path, { body, form, signal, more } = {}) {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(language() === "en" ? "gemgate does not answer." : "gemgate 没有响应。", { code: "unreachable" });
+    throw new Problem(language() === "en" ? "gemgate does not answer. Does it run? The page goes on when it is back." : "gemgate 没有响应。它在运行吗？恢复后页面会自动继续。", { code: "unreachable" });
   }
   if (response.ok) return response;
   throw await problemOf(response);

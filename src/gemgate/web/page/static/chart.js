@@ -13,7 +13,8 @@ const DATE = { day: "numeric", month: "short" };
 /** How a step's time is written, by the step's size. */
 const PARTS = { day: AT, week: { weekday: "short", ...AT }, dated: { ...DATE, ...AT }, date: DATE };
 const HEIGHT = 132;
-const [LEFT, RIGHT, TOP, BOTTOM] = [44, 8, 8, 20];
+const [LEAST, RIGHT, TOP, BOTTOM] = [44, 8, 8, 20];
+const LETTER = 7.5; // px of a scale's letters at most
 
 /** A scale's top that reads well: 1, 2 or 5 times a power of ten, at least `least`. */
 export function ceiling(value, least = 1) {
@@ -23,7 +24,7 @@ export function ceiling(value, least = 1) {
 }
 
 /** The width that an element has at the moment. */
-function useWidth() {
+export function useWidth() {
   const [width, setWidth] = useState(0);
   const box = useRef(null);
   useEffect(() => {
@@ -58,14 +59,16 @@ export function Chart({ title, times, step, series, kind = "bars", format = Stri
   });
   const most = Math.max(0, ...tops);
   const top = ceiling(most, least);
-  const inner = Math.max(1, width - LEFT - RIGHT);
+  const scale = [0, 0.5, 1].map((share) => [top * share, format(top * share)]);
+  const left = Math.max(LEAST, 8 + LETTER * Math.max(...scale.map(([, text]) => text.length)));
+  const inner = Math.max(1, width - left - RIGHT);
   const across = inner / Math.max(1, times.length);
-  const x = (n) => LEFT + n * across;
+  const x = (n) => left + n * across;
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
   const shown = at === null ? null : Math.min(at, times.length - 1);
   const point = (event) => {
-    const left = event.clientX - event.currentTarget.getBoundingClientRect().left - LEFT;
-    setAt(Math.max(0, Math.min(times.length - 1, Math.floor(left / across))));
+    const along = event.clientX - event.currentTarget.getBoundingClientRect().left - left;
+    setAt(Math.max(0, Math.min(times.length - 1, Math.floor(along / across))));
   };
   const keys = (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1, Home: -times.length, End: times.length }[event.key];
@@ -81,9 +84,9 @@ export function Chart({ title, times, step, series, kind = "bars", format = Stri
         onPointerMove=${point} onPointerDown=${point} onPointerLeave=${() => setAt(null)}>
         ${width > 0 && html`
           <svg width=${width} height=${HEIGHT} aria-hidden="true" focusable="false">
-            ${[0, 0.5, 1].map((share) => html`
-              <line class="grid" x1=${LEFT} x2=${width - RIGHT} y1=${y(top * share)} y2=${y(top * share)} />
-              <text class="tick" x=${LEFT - 6} y=${y(top * share) + 4} text-anchor="end">${format(top * share)}</text>`)}
+            ${scale.map(([value, text]) => html`
+              <line class="grid" x1=${left} x2=${width - RIGHT} y1=${y(value)} y2=${y(value)} />
+              <text class="tick" x=${left - 6} y=${y(value) + 4} text-anchor="end">${text}</text>`)}
             ${ticks(times, inner).map(([n, anchor]) => html`
               <text class="tick" x=${x(n) + (anchor === "end" ? across : 0)} y=${HEIGHT - 5} text-anchor=${anchor}>${time(times[n], step, utc)}</text>`)}
             ${stacked ? series.map((one, s) => html`<path class=${"fill " + one.tone} d=${bars(series, s, x, y, across)} />`)

@@ -34,7 +34,7 @@ const t = words({
   remove_all_text: ["They are deleted from this browser for good.", "将从此浏览器中永久删除。"],
   why: ["How this was answered", "应答过程"],
   unknown: ["model not told by Google", "Google 未说明模型"],
-  tokens: ["about {count} tokens", "约 {count} Token"],
+  tokens: ["about {count} {count|token|tokens}", "约 {count} Token"],
   hit: ["went on in the same chat", "续用同一会话"],
   fork: ["branched", "分支"],
   replay: ["history sent anew", "重发历史"],
@@ -66,12 +66,13 @@ export function Chat({ title, rest }) {
   const talk = talkOf(id);
   const open = (next) => (location.hash = next ? `#/chat/${next}` : "#/chat");
   const fresh = () => (rest[0] ? open("") : (history.replaceState(null, "", "#/chat"), setId("")));
-  const began = (next) => (history.replaceState(null, "", `#/chat/${next}`), setId(next));
+  const begun = useRef(""); // begun in this thread: it stays, with what was written, when nothing comes of its first message
+  const began = (next) => (history.replaceState(null, "", `#/chat/${next}`), (begun.current = next), setId(next));
   return html`
     <${Page} title=${talk?.title || title} actions=${html`<button type="button" onClick=${fresh}>${t("fresh")}</button>`}>
       <div class="chat">
         <${Listed} shown=${id} />
-        <${Thread} key=${id && !talk ? "lost" : "thread"} talk=${talk} onBegan=${began} />
+        <${Thread} key=${id && !talk && id !== begun.current ? "lost" : "thread"} talk=${talk} onBegan=${began} />
       </div>
     <//>
   `;

@@ -16,7 +16,7 @@ const t = words({
   none_found: ["No conversation has all these words.", "没有包含这些词的会话。"],
   more: ["Older ones", "更早的"],
   looked: ["Nothing so far; older ones are still to be looked at.", "暂未找到，更早的会话尚未搜索。"],
-  messages: ["{count} messages", "{count} 条消息"],
+  messages: ["{count} {count|message|messages}", "{count} 条消息"],
   list: ["Conversations", "会话列表"],
   back: ["All conversations", "全部会话"],
   user: ["user", "用户"],

@@ -8,8 +8,8 @@ import { Compare } from "./picturing.js";
 import { bytes, moment, number, words } from "./words.js";
 
 const t = words({
-  lead: ["{total} pictures, newest first.", "共 {total} 张图片，最新的在前。"],
-  found: ["{total} pictures found, newest first.", "找到 {total} 张图片，最新的在前。"],
+  lead: ["{total} {total|picture|pictures}, newest first.", "共 {total} 张图片，最新的在前。"],
+  found: ["{total} {total|picture|pictures} found, newest first.", "找到 {total} 张图片，最新的在前。"],
   none: ["No picture has been made yet.", "还没有图片。"],
   make: ["Make the first one", "生成第一张"],
   nothing: ["No picture fits.", "没有符合条件的图片。"],
@@ -21,7 +21,7 @@ const t = words({
   clear: ["Select none", "取消选择"],
   zip: ["Download as ZIP", "下载 ZIP"],
   too_many: ["A ZIP takes at most {most}.", "一个 ZIP 最多 {most} 张。"],
-  remove_many: ["Delete {count} pictures?", "删除 {count} 张图片？"],
+  remove_many: ["Delete {count} {count|picture|pictures}?", "删除 {count} 张图片？"],
   previous: ["Newer picture", "较新的图片"],
   following: ["Older picture", "较旧的图片"],
   compare: ["Compare with the original", "与原图对比"],
@@ -39,7 +39,7 @@ const t = words({
   made: ["Made", "生成于"],
   model: ["Model", "模型"],
   logo: ["Visible logo", "可见标志"],
-  source: ["Came by", "来源"],
+  source: ["Fetched as", "来源"],
   requested: ["Asked for", "请求尺寸"],
   resampled: ["Resampled", "重采样"],
   yes: ["yes", "是"],
@@ -65,9 +65,9 @@ export function Wall({ pictures }) {
     <ul class="wall">
       ${pictures.map((one) => html`
         <li key=${one.id}>
-          <a href="#/gallery/${one.id}"><img src=${here(one.thumb)} loading="lazy" width="320" height="320"
-            alt=${one.prompt ? one.prompt.slice(0, 200) : t("picture", { when: moment(one.created_at) })} /></a>
-          <span class="small">${one.details.width} × ${one.details.height}${one.own ? "" : ` · ${t("other", one)}`}</span>
+          <a href="#/gallery/${one.id}" title=${one.prompt ?? ""}><img src=${here(one.thumb)} loading="lazy" width="320" height="320" alt=${nameOf(one)} /></a>
+          <span class="small">${captionOf(one)}</span>
+          ${one.details.note && html`<span class="small warn">${one.details.width} × ${one.details.height}: ${one.details.note}</span>`}
         </li>
       `)}
     </ul>
@@ -264,13 +264,14 @@ function Grid({ list, chosen, onChosen }) {
           ${one ? html`
             <a href="#/gallery/${one.id}" title=${one.prompt ?? ""}><img src=${here(one.thumb)} width=${Math.round(tile)} height=${Math.round(tile)} decoding="async" alt=${nameOf(one)} /></a>
             <input type="checkbox" aria-label=${t("choose", { name: nameOf(one) })} checked=${chosen.has(one.id)} onClick=${(e) => pick(n, e)} />
-            <span class="small">${one.prompt || `${one.details.width} × ${one.details.height}`}${one.own ? "" : ` · ${t("other", one)}`}</span>`
+            <span class="small">${captionOf(one)}</span>`
           : html`<div class="blank" aria-busy="true"></div>`}
         </li>`)}
     </ul>
   `;
 }
 
+const captionOf = (one) => `${one.prompt || `${one.details.width} × ${one.details.height}`}${one.own ? "" : ` · ${t("other", one)}`}`;
 const nameOf = (one) => (one.prompt ? one.prompt.slice(0, 200) : t("picture", { when: moment(one.created_at) }));
 
 function One({ id, place, total, go, onGone, onClose }) {

@@ -7,7 +7,7 @@ import { Media } from "./media.js";
 import { Markdown } from "./markdown.js";
 import { Order } from "./ordering.js";
 import { Act, Code, Empty, Field, Loading, Meter, Note, Page, State, stateWord, Table, Trouble } from "./parts.js";
-import { moment, number, span, words } from "./words.js";
+import { about, moment, number, span, words } from "./words.js";
 
 const t = words({
   lead: ["Batches, background responses and single calls for images. They survive a restart, and nothing is made twice.", "批次、后台 response 与单次图片调用；重启后继续，且不会重复生成。"],
@@ -141,7 +141,7 @@ const Row = ({ one }) => html`
     <th scope="row"><a href="#/jobs/${one.id}">${one.id.length > 22 ? `${one.id.slice(0, 20)}…` : one.id}</a>${!one.own && html` <span class="tag">${one.key ?? "–"}</span>`}</th>
     <td><${State} word=${one.status} /></td>
     <td><${Meter} done=${one.completed} failed=${one.failed} total=${one.total} label=${`${t(one.kind)} ${one.id}`} /> ${one.completed}/${one.total}
-      ${one.ready_at && !OVER.includes(one.status) && html`<span class="small muted nowrap">${t("ready", { time: moment(seconds(one.ready_at)), left: span(one.eta_seconds) })}</span>`}</td>
+      ${one.ready_at && !OVER.includes(one.status) && html`<span class="small muted nowrap">${t("ready", { time: moment(seconds(one.ready_at)), left: about(one.eta_seconds) })}</span>`}</td>
     <td class="nowrap">${t(one.kind)}</td>
     <td class="num">${one.failed || ""}</td>
     <td class="num">${one.prompts_sent ?? "–"}</td>
@@ -164,7 +164,7 @@ function One({ id }) {
         <section class="sheet" aria-label=${t("progress")}>
           <div class="row between">
             <p class="row"><${State} word=${data.status} /> <span role="status">${t("done", { done: number(data.completed), total: number(data.total) })}</span></p>
-            ${!over && data.ready_at && html`<p class="muted">${t("ready", { time: moment(seconds(data.ready_at)), left: span(data.eta_seconds) })}</p>`}
+            ${!over && data.ready_at && html`<p class="muted">${t("ready", { time: moment(seconds(data.ready_at)), left: about(data.eta_seconds) })}</p>`}
           </div>
           <${Meter} done=${data.completed} failed=${data.failed} total=${data.total} label=${t("progress")} />
           ${data.waiting_for && html`<p class="muted">${t("waiting", { what: data.waiting_for })}</p>`}

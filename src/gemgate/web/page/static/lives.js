@@ -1,4 +1,5 @@
 // How long sessions live, the ways out to Google, and what to do about an account that cannot go on.
+import { useWidth } from "./chart.js";
 import { html } from "./html.js";
 import { usePoll } from "./live.js";
 import { Countdown, Empty, Table, Trouble } from "./parts.js";
@@ -21,6 +22,7 @@ const t = words({
     "Forecasts a day ahead: Brier score {brier} over {asked} (always saying the usual share: {base}; 0 is perfect).",
     "提前一天的预测：{asked} 次，Brier 得分 {brier}（始终按平均比例预测为 {base}；0 为完美）。",
   ],
+  then: [": {text}.", "：{text}。"],
   ways: ["Ways to Google", "网络出口"],
   way: ["Address", "地址"],
   state: ["State", "状态"],
@@ -43,7 +45,7 @@ export function Remedy({ account }) {
   if (!remedy) return null;
   return html`
     <div class="note warn">
-      <p><strong>${remedy.title}</strong>. ${remedy.text}</p>
+      <p><strong>${remedy.title.charAt(0).toUpperCase() + remedy.title.slice(1)}</strong>${t("then", remedy)}</p>
       ${remedy.url && html`<p><a href=${remedy.url} target="_blank" rel="noopener noreferrer">${t(remedy.opens)}</a></p>`}
     </div>
   `;
@@ -107,13 +109,15 @@ function span(seconds) {
   return `${(seconds / size).toFixed(size > 60 ? 1 : 0)} ${unit}`;
 }
 
-const WIDE = 600;
 const HIGH = 160;
+const EDGE = 8; // px around the curves
 
 /** The curves as stairs; each arm's number stands at its end, so that no colour has to be told apart. */
 function Chart({ arms }) {
+  const [box, width] = useWidth();
+  const wide = Math.max(1, width - 2 * EDGE);
   const longest = Math.max(1, ...arms.map((arm) => arm.seen));
-  const x = (age) => ((age / longest) * WIDE).toFixed(1);
+  const x = (age) => ((age / longest) * wide).toFixed(1);
   const y = (alive) => (HIGH * (1 - alive)).toFixed(1);
   const stairs = (arm) => {
     let path = `M0 ${y(1)}`;
@@ -121,14 +125,14 @@ function Chart({ arms }) {
     return path + `H${x(arm.seen)}`;
   };
   return html`
-    <svg viewBox="-4 -8 ${WIDE + 90} ${HIGH + 30}" role="img" aria-label=${t("chart")} width="100%">
-      <path d="M0 0V${HIGH}H${WIDE}" fill="none" stroke="currentColor" stroke-opacity=".4" />
+    <div ref=${box} class="sheet">${width > 0 && html`<svg viewBox="${-EDGE} ${-EDGE} ${width} ${HIGH + 30}" role="img" aria-label=${t("chart")} width=${width} height=${HIGH + 30}>
+      <path d="M0 0V${HIGH}H${wide}" fill="none" stroke="currentColor" stroke-opacity=".4" />
       ${arms.map((arm, at) => html`
         <path d=${stairs(arm)} fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray=${["", "6 3", "2 3", "8 3 2 3", "1 4"][at % 5]} />
-        <text x=${Number(x(arm.seen)) + 4} y=${Number(y(arm.steps.at(-1)?.alive ?? 1)) + 4} font-size="10" fill="currentColor">${arm.name}</text>
+        <text x=${x(arm.seen)} y=${Number(y(arm.steps.at(-1)?.alive ?? 1)) + 16} font-size="12" fill="currentColor" text-anchor=${arm.seen > longest / 2 ? "end" : "start"}>${arm.name}</text>
       `)}
-      <text x="0" y=${HIGH + 16} font-size="10" fill="currentColor">0</text>
-      <text x=${WIDE} y=${HIGH + 16} font-size="10" fill="currentColor" text-anchor="end">${span(longest)}</text>
-    </svg>
+      <text x="0" y=${HIGH + 16} font-size="12" fill="currentColor">0</text>
+      <text x=${wide} y=${HIGH + 16} font-size="12" fill="currentColor" text-anchor="end">${span(longest)}</text>
+    </svg>`}</div>
   `;
 }

@@ -7,7 +7,7 @@ import { Connect } from "./connect.js";
 import { Conversations } from "./conversations.js";
 import { Gallery } from "./gallery.js";
 import { History } from "./history.js";
-import { html, render, useCallback, useEffect, useLayoutEffect, useState } from "./html.js";
+import { html, render, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Batches, Jobs } from "./jobs.js";
 import { Keys } from "./keys.js";
 import { Nodes } from "./nodes.js";
@@ -128,8 +128,10 @@ function Gate({ session, onSession, speak }) {
   const [key, setKey] = useState("");
   const [problem, setProblem] = useState(null);
   const [working, setWorking] = useState(false);
+  const field = useRef(null);
   useEffect(() => {
     document.title = `${t("sign_in")} · gemgate`;
+    field.current?.focus();
   }, []);
   const submit = async (event) => {
     event.preventDefault();
@@ -150,7 +152,7 @@ function Gate({ session, onSession, speak }) {
         ${session.ended && !problem && html`<${Note} tone="warn"><p role="status">${t("ended")}</p><//>`}
         ${closed ? html`<${Note} tone="warn"><p>${t("closed")}</p><//>` : html`
           <${Field} label=${t("key")} hint=${t("key_hint")}>
-            <input type="password" name="key" autocomplete="current-password" required value=${key}
+            <input ref=${field} type="password" name="key" autocomplete="current-password" required value=${key}
               onInput=${(e) => setKey(e.target.value)} />
           <//>
           ${problem && html`<div class="note bad" role="alert"><p>${problem.message}</p></div>`}
@@ -210,5 +212,8 @@ function Frame({ session, onSession, speak }) {
     </div>
   `;
 }
+
+// A file that is dropped beside the place meant for it would open in the window, and what was written be gone.
+for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
 
 render(html`<${App} />`, document.getElementById("app"));

@@ -144,7 +144,7 @@ export function Markdown({ text, open = false }) {
   useEffect(() => {
     if (lexer) return;
     import("marked").then((module) => {
-      if (!lexer) module.use({ extensions: [
+      if (!lexer) module.use({ breaks: true, extensions: [
         math("block", /\$\$|\\\[/, /^ {0,3}(?:\$\$[^$]{1,4000}\$\$|\\\[[^]{1,4000}?\\\])[ \t]*(?:\n|$)/),
         math("inline", /\$|\\\(/, /^(?:\$(?![\s\d])[^$\n]{1,400}(?<!\s)\$(?!\d)|\\\([^\n]{1,400}?\\\))/),
       ] });

@@ -2,7 +2,7 @@
 import { ask, post } from "./api.js";
 import { html, useState } from "./html.js";
 import { usePoll } from "./live.js";
-import { Act, Empty, Field, Loading, Note, Page, State, Trouble } from "./parts.js";
+import { Act, Empty, Field, Loading, Note, Page, State, Told, Trouble } from "./parts.js";
 import { number, span, words } from "./words.js";
 
 const t = words({
@@ -32,7 +32,7 @@ export function Nodes({ title }) {
     <${Page} title=${title} lead=${t("lead")}>
       <${Trouble} problem=${problem} />
       ${!data && !problem && html`<${Loading} />`}
-      ${data && !data.fleet && html`<${Note}><p>${t("single")}</p><//>`}
+      ${data && !data.fleet && html`<${Note}><p><${Told} text=${t("single")} /></p><//>`}
       ${data?.degraded && html`<${Note} tone="warn"><p>${data.degraded}</p><//>`}
       ${data?.fleet && !data.nodes.length && html`<${Empty}>${t("none")}<//>`}
       <div class="cards">${data?.nodes.map((node) => html`<${Card} key=${node.name} node=${node} refresh=${refresh} />`)}</div>

@@ -1,8 +1,8 @@
 // Many pictures out of a text of prompts: what will be ordered, and the order.
-import { ask, get, post } from "./api.js";
+import { ask, get, post, Problem } from "./api.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { Field, Table, Trouble, useModels } from "./parts.js";
-import { moment, number, span, words } from "./words.js";
+import { Field, sends, Table, Trouble, useModels } from "./parts.js";
+import { about, moment, number, words } from "./words.js";
 
 const t = words({
   prompts: ["Prompts", "提示词"],
@@ -11,9 +11,12 @@ const t = words({
   line: ["Line", "行"],
   prompt: ["Prompt", "提示词"],
   wishes: ["Wishes", "要求"],
-  refused: ["{count} lines cannot be ordered", "{count} 行无法提交"],
+  refused: ["{count} {count|line|lines} cannot be ordered", "{count} 行无法提交"],
   more: ["and {count} more", "另有 {count} 项"],
-  file: ["or from a file", "或从文件读取"],
+  file: ["Drop a file of them here, or", "将文件拖放到此处，或"],
+  choose: ["choose a file", "选择文件"],
+  taken: ["From the file {name}", "来自文件 {name}"],
+  empty: ["There is no prompt in {name}: the file is empty.", "{name} 中没有提示词：文件为空。"],
   model: ["Model", "模型"],
   size: ["Size", "尺寸"],
   aspect: ["Shape", "比例"],
@@ -25,7 +28,7 @@ const t = words({
   unknown: ["When it would be ready is not known.", "完成时间未知。"],
   limit: ["Limited by: {limit}.", "受限于：{limit}。"],
   not_known: ["Not known: {what}.", "未知：{what}。"],
-  order: ["Order {count} pictures", "提交 {count} 张图片"],
+  order: ["Order {count} {count|picture|pictures}", "提交 {count} 张图片"],
   order_none: ["Order pictures", "提交"],
 });
 
@@ -38,7 +41,10 @@ function usePreview(source) {
   const [seen, setSeen] = useState({ total: 0, items: [], refused: [] });
   const [problem, setProblem] = useState(null);
   useEffect(() => {
-    if (!source.form.size && !source.form.length) return setSeen({ total: 0, items: [], refused: [] });
+    if (!source.form.size && !source.form.length) {
+      setSeen({ total: 0, items: [], refused: [] });
+      return setProblem(source.form.name ? new Problem(t("empty", source.form)) : null);
+    }
     const leaving = new AbortController();
     const later = setTimeout(async () => {
       try {
@@ -91,12 +97,28 @@ function Plan({ count, concurrency }) {
   }, [count, concurrency]);
   if (!plan) return null;
   const when = plan.ready_at
-    ? t("ready", { time: moment(Date.parse(plan.ready_at) / 1000), left: span(plan.eta_seconds) })
+    ? t("ready", { time: moment(Date.parse(plan.ready_at) / 1000), left: about(plan.eta_seconds) })
     : t(plan.beyond_two_weeks ? "beyond" : "unknown");
   return html`
     <p class="wide muted" role="status">${when}
       ${plan.limit && html`<br />${t("limit", plan)}`}
       ${plan.unknown.map((one) => html`<br />${t("not_known", { what: one })}`)}</p>
+  `;
+}
+
+/** A file of prompts, dropped or chosen; its name stands there as long as it is what will be ordered. */
+function FileOf({ file, onFile }) {
+  const input = useRef(null);
+  const [over, setOver] = useState(false);
+  const take = ([first]) => first && onFile({ form: first, type: typeOf(first.name) });
+  const drop = (event) => (event.preventDefault(), setOver(false), take(event.dataTransfer.files));
+  return html`
+    <div class="drop wide ${over ? "over" : ""}" onDrop=${drop} onDragOver=${(e) => (e.preventDefault(), setOver(true))} onDragLeave=${() => setOver(false)}>
+      <p>${t("file")} <button type="button" class="quiet" onClick=${() => input.current.click()}>${t("choose")}</button></p>
+      <input ref=${input} type="file" hidden accept=".csv,.tsv,.txt,.jsonl,.ndjson,text/*" aria-label=${t("choose")}
+        onChange=${(e) => (take([...e.target.files]), (e.target.value = ""))} />
+      ${file && html`<p role="status">${t("taken", file)}</p>`}
+    </div>
   `;
 }
 
@@ -130,11 +152,9 @@ export function Order() {
   return html`
     <form class="form" onSubmit=${submit}>
       <${Field} label=${t("prompts")} hint=${t("prompts_hint")} wide>
-        <textarea name="prompts" rows="6" onInput=${(e) => setSource({ form: e.target.value, type: "text/plain" })}></textarea>
+        <textarea name="prompts" rows="6" onKeyDown=${sends} onInput=${(e) => setSource({ form: e.target.value, type: "text/plain" })}></textarea>
       <//>
-      <${Field} label=${t("file")} wide>
-        <input type="file" accept=".csv,.tsv,.txt,.jsonl,text/*" onChange=${(e) => e.target.files[0] && setSource({ form: e.target.files[0], type: typeOf(e.target.files[0].name) })} />
-      <//>
+      <${FileOf} file=${source.form.name ? source.form : null} onFile=${setSource} />
       <${Preview} seen=${seen} />
       <${Field} label=${t("model")}>
         <select name="model" value=${form.model} onChange=${set("model")}>

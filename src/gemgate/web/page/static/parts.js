@@ -8,6 +8,7 @@ const t = words({
   copy: ["Copy", "复制"],
   copied: ["Copied", "已复制"],
   why: ["Why?", "原因"],
+  add_account: ["Add an account", "添加账号"],
   retry: ["Possible again in {seconds} s.", "{seconds} 秒后可重试。"],
   cancel: ["Cancel", "取消"],
   close: ["Close", "关闭"],
@@ -94,11 +95,15 @@ export function Trouble({ problem }) {
   const known = problem instanceof Problem && problem.requestId;
   return html`
     <div class="note bad" role="alert">
-      <p>${problem.message}${problem.retryAfter ? " " + t("retry", { seconds: problem.retryAfter }) : ""}</p>
+      <p><${Told} text=${problem.message} />${problem.retryAfter ? " " + t("retry", { seconds: problem.retryAfter }) : ""}</p>
+      ${problem.code === "no_account" && html`<p><a class="button" href="#/accounts">${t("add_account")}</a></p>`}
       ${known && html`<p class="small"><a href="#/requests/${problem.requestId}">${t("why")}</a></p>`}
     </div>
   `;
 }
+
+/** A text of the gateway's: what stands between backticks is code. */
+export const Told = ({ text }) => (text ?? "").split(/`([^`]+)`/).map((part, at) => (at % 2 ? html`<code>${part}</code>` : part));
 
 export const Note = ({ tone = "info", children }) => html`<div class="note ${tone}">${children}</div>`;
 export const Loading = () => html`<p class="muted" aria-busy="true">${t("loading")}</p>`;
@@ -113,6 +118,13 @@ export function Field({ label, hint, children, wide }) {
       ${hint && html`<span class="hint">${hint}</span>`}
     </label>
   `;
+}
+
+/** Ctrl+Enter in a text of several lines sends its form, as everywhere on the page where Enter cannot. */
+export function sends(event) {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  event.target.form.requestSubmit(event.target.form.querySelector("button.first"));
 }
 
 export async function copy(text) {
@@ -206,10 +218,10 @@ export function Confirm({ title, children, yes, act, onClose }) {
   `;
 }
 
-/** A table that scrolls by itself when it is wider than the screen. `numbers`: all but its first column are. */
-export function Table({ caption, head, numbers, children }) {
+/** A table that scrolls by itself when it is wider than the screen. `numbers`: all but its first column are; `lines`: a row is one line. */
+export function Table({ caption, head, numbers, lines, children }) {
   return html`
-    <div class=${numbers ? "table numbers" : "table"} role="region" aria-label=${caption} tabindex="0">
+    <div class="table ${numbers ? "numbers" : ""} ${lines ? "lines" : ""}" role="region" aria-label=${caption} tabindex="0">
       <table>
         <caption class="unseen">${caption}</caption>
         <thead><tr>${head.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>

@@ -2,7 +2,7 @@
 import { ask, get, here, own, whole } from "./api.js";
 import { Attach, dataUrl } from "./attach.js";
 import { html, useEffect, useState } from "./html.js";
-import { Field, Trouble, useModels } from "./parts.js";
+import { Field, sends, Trouble, useModels } from "./parts.js";
 import { editSnippets, imageSnippets, Snippets } from "./snippets.js";
 import { bytes, span, words } from "./words.js";
 
@@ -16,7 +16,7 @@ const t = words({
   auto: ["automatic", "自动"],
   by_size: ["as the size needs", "按尺寸选择"],
   count: ["How many", "数量"],
-  policy: ["If it cannot be had", "尺寸无法满足时"],
+  policy: ["If Google has no such size", "尺寸无法满足时"],
   best_effort: ["take the nearest", "取最接近的"],
   require: ["refuse", "报错"],
   remove_logo: ["Remove the visible logo", "去除可见水印标志"],
@@ -55,7 +55,7 @@ function Wishes({ hold, edit }) {
   return html`
     <${Field} label=${t(edit ? "change" : "prompt")}>
       <textarea name="prompt" rows="3" required value=${wishes.prompt} placeholder=${t(edit ? "edit_example" : "example")}
-        onInput=${(e) => set("prompt", e.target.value)}></textarea>
+        onKeyDown=${sends} onInput=${(e) => set("prompt", e.target.value)}></textarea>
     <//>
     <div class="form">
       <${Field} label=${t("model")}>
@@ -110,16 +110,17 @@ function Made({ state, alt, children }) {
     <div class="stack" aria-live="polite" aria-busy=${state.working}>
       ${state.working && html`<p class="muted">${t("making")}</p>`}
       <${Trouble} problem=${state.problem} />
-      ${state.pictures.map((one) => html`
+      <div class=${state.pictures.length > 1 ? "made several" : "made"}>${state.pictures.map((one) => html`
         <figure class="stack tight picture">
           ${children ? children(one) : html`<img src=${here(local(one.url))} alt=${alt} />`}
           <figcaption class="small muted">
             ${t("took", { time: span(state.seconds), width: one.width, height: one.height, size: bytes(one.bytes) })}
             ${" · "}<a href=${here(local(one.url))} target="_blank" rel="noreferrer">${t("save")}</a>
             ${state.requestId && html`${" · "}<a href="#/requests/${state.requestId}">${t("why")}</a>`}
+            ${one.note && html`<br /><span class="warn">${one.note}</span>`}
           </figcaption>
         </figure>
-      `)}
+      `)}</div>
     </div>
   `;
 }

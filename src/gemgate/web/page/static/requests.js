@@ -43,7 +43,7 @@ const t = words({
   skipped: ["Passed over", "跳过的账号"],
   repair: ["Repairs", "修复"],
   pictures: ["Pictures", "图片"],
-  route: ["Came by", "来源"],
+  route: ["Fetched as", "来源"],
   size: ["Size", "大小"],
   served: ["Served by", "实际模型"],
   id: ["Id", "编号"],
@@ -124,7 +124,7 @@ function All({ title }) {
       ${!data && !problem && html`<${Loading} />`}
       ${data && !shown.length && html`<${Empty}>${t("none")}<//>`}
       ${shown.length > 0 && html`
-        <${Table} caption=${title} head=${["time", "what", "status", "account", "model", "reuse", "attempts", "stages", "total"].map((name) => t(name))}>
+        <${Table} caption=${title} lines head=${["time", "what", "status", "account", "model", "reuse", "attempts", "stages", "total"].map((name) => t(name))}>
           ${shown.map((one) => html`<${Row} key=${one.id} one=${one} slowest=${slowest} />`)}
         <//>
       `}

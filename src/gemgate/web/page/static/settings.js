@@ -2,7 +2,7 @@
 import { ask, post } from "./api.js";
 import { html, useState } from "./html.js";
 import { usePoll } from "./live.js";
-import { Act, Field, Loading, Page, Table, Trouble } from "./parts.js";
+import { Act, Field, Loading, Page, Table, Told, Trouble } from "./parts.js";
 import { moment, words } from "./words.js";
 
 const t = words({
@@ -28,7 +28,7 @@ const t = words({
   change_of: ["Change {name}", "更改 {name}"],
   save: ["Save", "保存"],
   cancel: ["Cancel", "取消"],
-  give_back: ["Give back", "恢复来源值"],
+  give_back: ["Use its source again", "恢复来源值"],
   yes: ["on", "开"],
   no: ["off", "关"],
   changes: ["Changes", "变更记录"],
@@ -45,8 +45,9 @@ const t = words({
 const textOf = (value) => (value === null || value === "" ? t("unset") : value === "set" ? t("set") : typeof value === "string" ? value : JSON.stringify(value));
 const changedText = (value) => (value === null ? t("source") : textOf(value));
 
-/** The control of one setting, and what it sends: text is text, an empty number is none. */
-function Editor({ one, onDone, onTrouble }) {
+/** The control of one setting, and what it sends: text is text, an empty number is none. A refusal stands below it. */
+function Editor({ one, onDone }) {
+  const [refused, setRefused] = useState(null);
   const { kind, choices, value } = one.live;
   const [wanted, setWanted] = useState(kind === "boolean" ? String(value) : (value ?? ""));
   const save = async (event) => {
@@ -56,7 +57,7 @@ function Editor({ one, onDone, onTrouble }) {
       await ask("PATCH", "/api/settings", { body: { settings: { [one.name]: meant } } });
       onDone();
     } catch (failed) {
-      onTrouble(failed);
+      setRefused(failed);
     }
   };
   const pick = (e) => setWanted(e.target.value);
@@ -69,11 +70,13 @@ function Editor({ one, onDone, onTrouble }) {
       ${kind === "text" && html`<input aria-label=${label} value=${wanted} spellcheck=${false} autocomplete="off" onInput=${pick} />`}
       <button class="first">${t("save")}</button>
       <button type="button" class="quiet" onClick=${() => onDone()}>${t("cancel")}</button>
+      <${Trouble} problem=${refused} />
     </form>
   `;
 }
 
-function Row({ one, editing, onEdit, onDone, onTrouble }) {
+function Row({ one, editing, onEdit, onDone }) {
+  const [problem, setProblem] = useState(null);
   const giveBack = async () => {
     await ask("PATCH", "/api/settings", { body: { settings: { [one.name]: null } } });
     onDone();
@@ -81,16 +84,17 @@ function Row({ one, editing, onEdit, onDone, onTrouble }) {
   return html`
     <tr>
       <th scope="row"><code>${one.name}</code></th>
-      <td class="wide">${editing ? html`<${Editor} one=${one} onDone=${onDone} onTrouble=${onTrouble} />` : html`<div class="row"><code>${textOf(one.value)}</code>
+      <td class="wide">${editing ? html`<${Editor} one=${one} onDone=${onDone} />` : html`<div class="row"><code>${textOf(one.value)}</code>
         ${one.live && html`<button type="button" class="quiet" aria-label=${t("change_of", { name: one.name })} onClick=${onEdit}>${t("change")}</button>`}
-        ${one.origin === "database" && html`<${Act} act=${giveBack} onTrouble=${onTrouble}>${t("give_back")}<//>`}</div>`}</td>
-      <td class="nowrap">${t(one.origin)}</td><td>${one.about}</td>
+        ${one.origin === "database" && html`<${Act} act=${giveBack} onTrouble=${setProblem}>${t("give_back")}<//>`}</div><${Trouble} problem=${problem} />`}</td>
+      <td class="nowrap">${t(one.origin)}</td><td><${Told} text=${one.about} /></td>
     </tr>
   `;
 }
 
 /** Who changed what when; the last change of a setting can be taken back. */
-function Changes({ lines, onDone, onTrouble }) {
+function Changes({ lines, onDone }) {
+  const [problem, setProblem] = useState(null);
   const last = new Map();
   for (const one of lines) last.set(one.name, Math.max(one.version, last.get(one.name) ?? 0));
   const undo = (one) => async () => {
@@ -99,12 +103,13 @@ function Changes({ lines, onDone, onTrouble }) {
   };
   return html`
     <section class="stack tight" aria-labelledby="changes"><h2 id="changes">${t("changes")}</h2>
+      <${Trouble} problem=${problem} />
       ${lines.length ? html`
         <${Table} caption=${t("changes")} head=${["when", "who", "name", "before", "after", "action"].map((name) => t(name))}>
           ${lines.map((one) => html`
             <tr key=${`${one.name} ${one.version}`}><td class="nowrap">${moment(one.at)}</td><td>${one.actor}</td><th scope="row"><code>${one.name}</code></th>
               <td><code>${changedText(one.before)}</code></td><td><code>${changedText(one.after)}</code></td>
-              <td>${last.get(one.name) === one.version && html`<${Act} act=${undo(one)} onTrouble=${onTrouble}>${t("undo")}<//>`}</td></tr>
+              <td>${last.get(one.name) === one.version && html`<${Act} act=${undo(one)} onTrouble=${setProblem}>${t("undo")}<//>`}</td></tr>
           `)}
         <//>` : html`<p class="muted">${t("none")}</p>`}
     </section>
@@ -117,10 +122,8 @@ export function Settings({ title }) {
   const [changed, setChanged] = useState(false);
   const [live, setLive] = useState(false);
   const [editing, setEditing] = useState("");
-  const [trouble, setTrouble] = useState(null);
   const done = () => {
     setEditing("");
-    setTrouble(null);
     refresh();
   };
   const rows = (data?.settings ?? []).filter((one) =>
@@ -135,11 +138,10 @@ export function Settings({ title }) {
           <label class="check"><input type="checkbox" checked=${changed} onChange=${(e) => setChanged(e.target.checked)} /> ${t("changed")}</label>
           <label class="check"><input type="checkbox" checked=${live} onChange=${(e) => setLive(e.target.checked)} /> ${t("live")}</label>
         </div>
-        <${Trouble} problem=${trouble} />
         <${Table} caption=${title} head=${["name", "value", "origin", "about"].map((name) => t(name))}>
-          ${rows.map((one) => html`<${Row} key=${one.name} one=${one} editing=${editing === one.name} onEdit=${() => setEditing(one.name)} onDone=${done} onTrouble=${setTrouble} />`)}
+          ${rows.map((one) => html`<${Row} key=${one.name} one=${one} editing=${editing === one.name} onEdit=${() => setEditing(one.name)} onDone=${done} />`)}
         <//>
-        ${data.changes && html`<${Changes} lines=${data.changes} onDone=${done} onTrouble=${setTrouble} />`}
+        ${data.changes && html`<${Changes} lines=${data.changes} onDone=${done} />`}
       `}
     <//>
   `;

@@ -33,7 +33,7 @@ const t = words({
   generations: ["Generations", "生成次数"],
   retries: ["Retries", "重试"],
   bytes: ["Bytes", "字节"],
-  others: ["{count} others", "其他 {count} 项"],
+  others: ["{count} {count|other|others}", "其他 {count} 项"],
   none_of: ["(none)", "（无）"],
   total: ["Total", "合计"],
   csv: ["Download CSV", "下载 CSV"],

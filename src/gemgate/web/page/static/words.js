@@ -5,10 +5,11 @@ const root = document.documentElement;
 export const chinese = () => root.lang.startsWith("zh");
 export const language = () => (chinese() ? "zh-CN" : "en");
 
-/** The text of a pair; `{name}` is filled in from `values`. */
+/** The text of a pair; `{name}` is filled in from `values`, `{count|line|lines}` with the word for one or for more. */
 export function say(pair, values) {
   const text = pair[chinese() ? 1 : 0];
-  return values ? text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole) : text;
+  const filled = (whole, name, one, more) => (one === undefined ? values[name] ?? whole : String(values[name]) === "1" ? one : more);
+  return values ? text.replace(/\{(\w+)(?:\|(\w+)\|(\w+))?\}/g, filled) : text;
 }
 
 /** A lookup in a table of pairs: `t("pause")`, `t("left", { seconds: 5 })`. */
@@ -64,6 +65,9 @@ export function span(seconds) {
   const minutes = Math.floor((seconds % 3600) / 60);
   return hours ? `${hours} h ${minutes} min` : `${minutes} min ${Math.round(seconds % 60)} s`;
 }
+
+/** A span that is known to the second, as an estimate is: what is less than one is not "0 ms". */
+export const about = (seconds) => span(seconds == null ? seconds : Math.max(1, seconds));
 
 export function bytes(count) {
   if (count < 1000) return `${count} B`;
