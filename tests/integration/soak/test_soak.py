@@ -151,7 +151,8 @@ def slope(readings: list[tuple[int, Figures]]) -> float:
     return fitted.slope * 10_000
 
 
-COLUMNS = {"requests": 9, "MB": 7, "in use": 7, "kept": 6, "blocks": 8, "fds": 5, "threads": 7, "tasks": 6}
+COLUMNS = {"requests": 9, "MB": 7, "anon": 6, "file": 6, "in use": 7, "kept": 6, "arenas": 7, "unused": 7}
+COLUMNS |= {"blocks": 8, "fds": 5, "threads": 7, "tasks": 6}
 COLUMNS |= {"ms CPU": 7, "ms wall": 8}
 
 
@@ -160,10 +161,11 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _row(reached: int, one: Figures) -> str:
-    sizes = [f"{size / 1e6:.1f}" for size in (one.rss, one.in_use, one.kept)]
+    sizes = (one.rss, one.anon, one.file, one.in_use, one.kept, one.arenas, one.unused)
+    megabytes = [f"{size / 1e6:.1f}" for size in sizes]
     counts = [one.blocks, sum(one.descriptors.values()), one.threads, sum(one.tasks.values())]
     times = [f"{seconds * 1e3:.1f}" for seconds in (one.longest, one.late)]
-    return _line([str(reached), *sizes, *map(str, counts), *times])
+    return _line([str(reached), *megabytes, *map(str, counts), *times])
 
 
 def told(soaked: Soaked, steepness: float, seconds: float) -> str:
@@ -203,6 +205,8 @@ async def test_nothing_grows_stays_open_or_stalls(tmp_path: Path, pytestconfig: 
         soaked.readings.append((soaked.requests, after))
         objects = (await gateway.read("objects")).objects
     print("", told(soaked, steepness, seconds), f"more open than after {warm}: {more or 'nothing'}", sep="\n")
+    more_kb = {kind: size // 1000 for kind, size in _gained(after.mapped, before.mapped).items()}
+    print("kB more than after the warm-up, by mapping:", _most(more_kb))
     print("objects more than after the warm-up:", _most(_gained(objects, before.objects)))
     long = [f"at {at}: {text}" for at, one in soaked.readings for text in one.long]
     print(f"{len(long)} callbacks over {LONG * 1e3:.0f} ms", *long[:20], *soaked.wrong[:20], sep="\n")
