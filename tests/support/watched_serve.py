@@ -213,6 +213,18 @@ def _kinds(objects: Iterable[Any]) -> dict[str, int]:
     return dict(Counter(type(one).__qualname__ for one in objects))
 
 
+def there() -> dict[str, int]:
+    """How many objects there are of each kind, with those that the collector keeps and does not look at any more.
+
+    It has to look at these once more afterwards; not while it is held, for then what it would find is to stay.
+    """
+    gc.unfreeze()
+    kinds = _kinds(gc.get_objects())
+    if gc.isenabled():
+        gc.collect()
+    return kinds
+
+
 def _garbage() -> tuple[dict[str, int], dict[str, int]]:
     """By kind what only the collector finds, and the errors among it by their kind and place."""
     gc.set_debug(gc.DEBUG_SAVEALL)
@@ -225,6 +237,7 @@ def _garbage() -> tuple[dict[str, int], dict[str, int]]:
             *_, last = traceback.extract_tb(error.__traceback__)
             raised[f"{type(error).__qualname__} of {Path(last.filename).name}:{last.lineno} {last.name}"] += 1
     gc.garbage.clear()
+    gc.unfreeze()  # gemgate.collector keeps what survives a whole collection, and what was found did
     gc.collect()
     return found, dict(raised)
 
@@ -262,7 +275,7 @@ def main() -> None:
                 gc.collect()
                 gc.disable()
             if line.strip() == "objects":
-                figures.objects = _kinds(gc.get_objects())
+                figures.objects = there()
             if line.strip() == "garbage":
                 figures.objects, figures.rings = _garbage()
             print(json.dumps(asdict(figures)), flush=True)
