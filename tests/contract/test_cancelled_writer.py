@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 import types
+import weakref
 from collections.abc import Coroutine, Generator
 from pathlib import Path
 from typing import Any
@@ -21,22 +22,28 @@ GAPS = (None, 0, 1, 3)
 @types.coroutine
 def _cancelled(work: Coroutine[Any, Any, int], *at: int) -> Generator[Any, Any, tuple[int, bool]]:
     """Run, cancelled whenever it waits for the n-th time; how often it waited, and whether it came to its end."""
-    waits, sent, thrown = 0, None, None
-    task = asyncio.current_task()
-    assert task is not None
+    waits, sent = 0, None
+    thrown: list[BaseException] = []
     while True:
         try:
-            awaited = work.send(sent) if thrown is None else work.throw(thrown)
+            awaited = work.throw(thrown.pop()) if thrown else work.send(sent)
         except StopIteration:
             return waits, waits <= min(at)
         if waits in at:
-            task.cancel()
+            _cancel()
         waits += 1
-        sent, thrown = None, None
+        sent = None
         try:
             sent = yield awaited
         except BaseException as error:  # noqa: BLE001 - it is the work's
-            thrown = error
+            thrown.append(error)
+
+
+def _cancel() -> None:
+    """The task that runs now; no frame that an error holds may name it, for it holds the error that ends it."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
 
 
 async def _write(database: Database) -> int:
@@ -84,6 +91,39 @@ async def _at_every_wait(database: Database, gap: int | None, kept: list[BaseExc
 
 async def _begun(work: Coroutine[Any, Any, int], at: tuple[int, ...]) -> tuple[int, bool]:
     return await _cancelled(work, *at)
+
+
+async def test_a_cancelled_writer_goes_without_the_collector(database_url: str) -> None:
+    database = await open_database(database_url)
+    gone: list[weakref.ref[BaseException]] = []
+    gc.disable()
+    try:
+        async with database.writing() as connection:
+            await connection.execute(text("CREATE TABLE tried (x INTEGER)"))
+        for gap in GAPS:
+            at, ended = 0, False
+            while not ended:
+                once = (at,) if gap is None else (at, at + 1 + gap)
+                [told] = await asyncio.gather(_noted(_write(database), once, gone), return_exceptions=True)
+                ended = not isinstance(told, BaseException) and told[1]
+                del told
+                at += 1
+        assert len(gone) > 10
+    finally:
+        await database.close()
+        held = sum(error() is not None for error in gone)
+        gc.enable()
+    assert held == 0
+
+
+async def _noted(
+    work: Coroutine[Any, Any, int], at: tuple[int, ...], gone: list[weakref.ref[BaseException]]
+) -> tuple[int, bool]:
+    try:
+        return await _cancelled(work, *at)
+    except BaseException as error:
+        gone.append(weakref.ref(error))
+        raise
 
 
 async def test_whoever_was_cancelled_no_thread_outlives_a_closed_file(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from tests.support import own_memory
 
 from gemgate import cli, machine
 from gemgate.cli import serve, terminal
@@ -43,8 +44,8 @@ class Figures:
     """threads: of the process, by the kernel's count, but for those of the loop's pool, which come with need, up to a
     bound, and are kept. tasks: of the loop, by name. longest: seconds of processor time.
 
-    in_use, kept: of the C library's allocator; blocks: given out by Python's own. What grows in rss and in neither
-    in_use nor blocks is an allocator's business.
+    in_use, kept: of the C library's allocator; blocks: given out by Python's own, arenas: what that one has taken for
+    them, unused: what lies idle in these by whole pools. rss is anon and file, mapped the same by kind of mapping.
 
     late: wall seconds of the longest callback, for comparison. long: callbacks over LONG, each with its place.
     objects: how many there are of each kind, where that was asked: it holds everything up. To `garbage`, those that
@@ -52,9 +53,14 @@ class Figures:
     """
 
     rss: int = 0
+    anon: int = 0
+    file: int = 0
+    mapped: dict[str, int] = field(default_factory=dict)
     in_use: int = 0
     kept: int = 0
     blocks: int = 0
+    arenas: int = 0
+    unused: int = 0
     descriptors: dict[str, int] = field(default_factory=dict)
     threads: int = 0
     tasks: dict[str, int] = field(default_factory=dict)
@@ -121,12 +127,18 @@ class Watch:
                 self.seen = _place(thread)
 
     def told(self, loop: asyncio.AbstractEventLoop) -> Figures:
-        heap = machine.heap()
+        heap, memory = machine.heap(), own_memory.resident()
+        arenas, unused = own_memory.python_arenas()
         figures = Figures(
-            rss=resident(),
+            rss=sum(memory.values()),
+            anon=memory["RssAnon"],
+            file=memory["RssFile"] + memory["RssShmem"],
+            mapped=own_memory.mapped(),
             in_use=heap.in_use,
             kept=heap.kept,
             blocks=sys.getallocatedblocks(),
+            arenas=arenas,
+            unused=unused,
             descriptors=dict(sorted(_descriptors().items())),
             threads=len(os.listdir("/proc/self/task")) - _pooled(),
             tasks=dict(sorted(Counter(_coroutine(task) for task in asyncio.all_tasks(loop)).items())),
@@ -182,11 +194,6 @@ def _coroutine(task: asyncio.Task[Any]) -> str:
     return str(getattr(task.get_coro(), "__qualname__", task.get_name()))
 
 
-def resident() -> int:
-    """Bytes of this process' memory that are in the machine's."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def _pooled() -> int:
     return sum(thread.name.startswith("uvloop_") for thread in threading.enumerate())
 
@@ -206,6 +213,18 @@ def _kinds(objects: Iterable[Any]) -> dict[str, int]:
     return dict(Counter(type(one).__qualname__ for one in objects))
 
 
+def there() -> dict[str, int]:
+    """How many objects there are of each kind, with those that the collector keeps and does not look at any more.
+
+    It has to look at these once more afterwards; not while it is held, for then what it would find is to stay.
+    """
+    gc.unfreeze()
+    kinds = _kinds(gc.get_objects())
+    if gc.isenabled():
+        gc.collect()
+    return kinds
+
+
 def _garbage() -> tuple[dict[str, int], dict[str, int]]:
     """By kind what only the collector finds, and the errors among it by their kind and place."""
     gc.set_debug(gc.DEBUG_SAVEALL)
@@ -218,6 +237,7 @@ def _garbage() -> tuple[dict[str, int], dict[str, int]]:
             *_, last = traceback.extract_tb(error.__traceback__)
             raised[f"{type(error).__qualname__} of {Path(last.filename).name}:{last.lineno} {last.name}"] += 1
     gc.garbage.clear()
+    gc.unfreeze()  # gemgate.collector keeps what survives a whole collection, and what was found did
     gc.collect()
     return found, dict(raised)
 
@@ -255,7 +275,7 @@ def main() -> None:
                 gc.collect()
                 gc.disable()
             if line.strip() == "objects":
-                figures.objects = _kinds(gc.get_objects())
+                figures.objects = there()
             if line.strip() == "garbage":
                 figures.objects, figures.rings = _garbage()
             print(json.dumps(asdict(figures)), flush=True)

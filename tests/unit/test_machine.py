@@ -134,7 +134,7 @@ import asyncio
 from pathlib import Path
 from gemgate.machine import GIVEN_BACK_EVERY, Machine, heap
 from gemgate.testing import FakeClock
-from tests.support.watched_serve import resident
+from tests.support.own_memory import resident
 
 class Deaf:
     def emit(self, fact): ...
@@ -145,10 +145,10 @@ async def main():
     pieces = [bytes([number % 255]) * 30_000 for number in range(2_000)]
     del pieces[:-1]
     await machine.look()
-    before = resident()
+    before = sum(resident().values())
     await clock.advance(GIVEN_BACK_EVERY)
     await machine.look()
-    print(before - resident())
+    print(before - sum(resident().values()))
 
 asyncio.run(main())
 """

@@ -7,6 +7,7 @@ or after `--soak-minutes` with as many as there were.
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 import time
 from collections import Counter
@@ -143,15 +144,22 @@ async def settled(gateway: Gateway, before: Figures) -> tuple[Figures, dict[str,
         await asyncio.sleep(2.0)
 
 
-def slope(readings: list[tuple[int, Figures]]) -> float:
-    """Megabytes that 10 000 requests add, by least squares."""
-    if len(readings) < 2:
-        return 0.0
-    fitted = statistics.linear_regression([count for count, _ in readings], [one.rss / 1e6 for _, one in readings])
-    return fitted.slope * 10_000
+def slope(readings: list[tuple[int, Figures]]) -> tuple[float, float]:
+    """Megabytes that 10 000 requests add, by least squares, and the standard error of that.
+
+    A reading has up to 8 MB more or less as free memory went back to the system long before it or just now.
+    """
+    if len(readings) < 3:
+        return 0.0, 0.0
+    counts, sizes = [count for count, _ in readings], [one.rss / 1e6 for _, one in readings]
+    fitted = statistics.linear_regression(counts, sizes)
+    missed = sum((size - fitted.slope * x - fitted.intercept) ** 2 for x, size in zip(counts, sizes, strict=True))
+    spread = statistics.pvariance(counts) * len(counts)
+    return fitted.slope * 10_000, math.sqrt(missed / (len(counts) - 2) / spread) * 10_000
 
 
-COLUMNS = {"requests": 9, "MB": 7, "in use": 7, "kept": 6, "blocks": 8, "fds": 5, "threads": 7, "tasks": 6}
+COLUMNS = {"requests": 9, "MB": 7, "anon": 6, "file": 6, "in use": 7, "kept": 6, "arenas": 7, "unused": 7}
+COLUMNS |= {"blocks": 8, "fds": 5, "threads": 7, "tasks": 6}
 COLUMNS |= {"ms CPU": 7, "ms wall": 8}
 
 
@@ -160,13 +168,14 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _row(reached: int, one: Figures) -> str:
-    sizes = [f"{size / 1e6:.1f}" for size in (one.rss, one.in_use, one.kept)]
+    sizes = (one.rss, one.anon, one.file, one.in_use, one.kept, one.arenas, one.unused)
+    megabytes = [f"{size / 1e6:.1f}" for size in sizes]
     counts = [one.blocks, sum(one.descriptors.values()), one.threads, sum(one.tasks.values())]
     times = [f"{seconds * 1e3:.1f}" for seconds in (one.longest, one.late)]
-    return _line([str(reached), *sizes, *map(str, counts), *times])
+    return _line([str(reached), *megabytes, *map(str, counts), *times])
 
 
-def told(soaked: Soaked, steepness: float, seconds: float) -> str:
+def told(soaked: Soaked, steepness: float, error: float, seconds: float) -> str:
     """The table."""
     lines = [_line(COLUMNS)]
     lines += [_row(*reading) for reading in soaked.readings]
@@ -177,7 +186,7 @@ def told(soaked: Soaked, steepness: float, seconds: float) -> str:
         lines.append(f"{kind:<34} {dict(sorted(answers.items()))}")
     lines.append(
         f"\n{count} requests after {warm} in {seconds:.0f} s ({count / seconds:.0f} a second), "
-        f"{sum(soaked.generations.values())} generations; memory grows by {steepness:.2f} MB per 10 000"
+        f"{sum(soaked.generations.values())} generations; memory grows by {steepness:.2f} ± {error:.2f} MB per 10 000"
     )
     return "\n".join(lines)
 
@@ -198,11 +207,13 @@ async def test_nothing_grows_stays_open_or_stalls(tmp_path: Path, pytestconfig: 
         began = time.monotonic()
         await load(gateway, sim, range(warm, warm + count), ends, soaked)
         seconds = time.monotonic() - began
-        steepness = slope(soaked.readings[1:])
+        steepness, error = slope(soaked.readings[1:])
         after, more = await settled(gateway, before)
         soaked.readings.append((soaked.requests, after))
         objects = (await gateway.read("objects")).objects
-    print("", told(soaked, steepness, seconds), f"more open than after {warm}: {more or 'nothing'}", sep="\n")
+    print("", told(soaked, steepness, error, seconds), f"more open than after {warm}: {more or 'nothing'}", sep="\n")
+    more_kb = {kind: size // 1000 for kind, size in _gained(after.mapped, before.mapped).items()}
+    print("kB more than after the warm-up, by mapping:", _most(more_kb))
     print("objects more than after the warm-up:", _most(_gained(objects, before.objects)))
     long = [f"at {at}: {text}" for at, one in soaked.readings for text in one.long]
     print(f"{len(long)} callbacks over {LONG * 1e3:.0f} ms", *long[:20], *soaked.wrong[:20], sep="\n")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -41,6 +44,14 @@ async def answer(answering: KeepAlive, status: int, *pieces: bytes) -> None:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keepalive, "BLANK_SECONDS", 0.01)
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """What goes, goes by itself."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 async def test_nothing_goes_ahead_of_what_is_quick_never_begun_or_never_kept_waiting() -> None:
@@ -99,6 +110,22 @@ async def test_when_the_request_is_over_nothing_goes_out() -> None:
     await asyncio.sleep(0.03)
     await answer(answering, 499)
     assert (wire.heads, wire.body) == ([], b"")
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["between two blanks", "while it is written"])
+async def test_when_the_request_is_over_nothing_is_held(waits: bool, uncollected: None) -> None:
+    wire = Wire()
+    answering = KeepAlive(wire.send, 0.001, lambda: None)
+    answering.begin()
+    if waits:
+        wire.free.clear()
+    while not answering.opened or not (waits or wire.body):
+        await asyncio.sleep(0.001)
+    answering.close()
+    await asyncio.sleep(0.01)
+    held = weakref.ref(answering)
+    del answering
+    assert held() is None
 
 
 @pytest.mark.parametrize(

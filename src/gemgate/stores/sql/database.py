@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.util import await_only
 
-from gemgate.errors import Conflict, GatewayError, LocalText, StorageDown, system_words
+from gemgate.errors import Conflict, GatewayError, LocalText, StorageDown, forget_frames, system_words
 from gemgate.stores.instance_lock import descriptor_of
 from gemgate.stores.sql import migrate
 from gemgate.stores.sql.disconnects import Endings
@@ -327,7 +327,13 @@ async def _gateway_errors(seconds: float | None = TRANSACTION_SECONDS) -> AsyncI
     """What the world does to a database becomes StorageDown; our own mistakes stay what they are."""
     try:
         async with asyncio.timeout(seconds) as bound:
-            yield
+            try:
+                yield
+            except asyncio.CancelledError as error:
+                # SQLAlchemy's frames name it, so that it holds itself and the whole call; another one is raised, for
+                # contextlib puts the frames of an error back that is raised again.
+                forget_frames(error)
+                raise asyncio.CancelledError(*error.args) from None
     except DBAPIError as error:
         ended = getattr(error.orig, "sqlstate", "") == _ENDED_IDLE
         if not (ended or isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError):
@@ -340,6 +346,8 @@ async def _gateway_errors(seconds: float | None = TRANSACTION_SECONDS) -> AsyncI
         if not bound.expired():
             raise
         raise _away(LocalText("no answer in time", "未及时响应")) from error
+    finally:
+        del bound  # it holds the task, and that the error that ends it
 
 
 _CAUSES = {
