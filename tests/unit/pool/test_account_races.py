@@ -20,7 +20,7 @@ from gemgate.pool.record import AccountRecord
 from gemgate.pool.refresher import SessionRefresher
 from gemgate.pool.registry import AccountRegistry
 from gemgate.pool.status import Egress
-from gemgate.ports.accounts import AccountSetup, StoredAccount
+from gemgate.ports.accounts import AccountSetup, AuditLine, StoredAccount
 from gemgate.testing import Facts, FakeClock, ScriptedUpstream, settle
 
 OLD, ROTATED, OTHER = Cookies("psid-1", "ts-1"), Cookies("psid-1", "ts-2"), Cookies("psid-2", "ts-9")
@@ -74,6 +74,10 @@ class Rows(MemoryAccounts):
         found = await super().all()
         await self._turn()
         return found
+
+    async def audit(self, line: AuditLine) -> None:
+        await self._turn()
+        await super().audit(line)
 
     async def remove(self, name: str) -> None:
         for _ in range(6):
