@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE = copy
-WORKERS ?= 2
+WORKERS ?= 3
 .DEFAULT_GOAL := help
 
 $(UV):
@@ -81,7 +81,7 @@ fmt: install ## format and fix what can be fixed
 
 .PHONY: test
 test: install ## the whole test suite
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not soak and not agents"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak and not agents"
 
 .PHONY: agents
 agents: install ## every command-line agent at work on a real task (npm and PyPI; about 2 GB in .clients)

@@ -1,5 +1,5 @@
-"""What holds for the whole run: where NO_SKIPS is set, a test that lacks a program has failed (docs/decisions.md 20),
-no test may show a cookie, and the collector leaves alone what the run itself consists of.
+"""What holds for the whole run: the longest files begin first; where NO_SKIPS is set, a test that lacks a program has
+failed (docs/decisions.md 20), no test may show a cookie, and the collector leaves the run's own objects alone.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -23,6 +24,31 @@ DAYS_END = 30
 """Seconds; most tests take fewer."""
 COLLECTED_RARELY = (20_000, 20, 20)
 """Nothing is frozen within a module: a whole collection looks through all that its tests hold."""
+LONGEST_FIRST = (
+    "integration/sdk/test_langchain.py",
+    "integration/fleet/test_fleet_faults.py",
+    "integration/test_openapi_fuzz.py",
+    "browser/test_desktop.py",
+    "integration/fleet/test_fleet.py",
+    "integration/soak/test_released.py",
+    "integration/test_blocked_address.py",
+    "integration/test_silence.py",
+    "integration/test_proxies.py",
+    "integration/test_batch_command.py",
+    "integration/test_batch_chaos.py",
+    "integration/test_jobs_command.py",
+    "unit/policy/test_nights.py",
+    "unit/imaging/test_detection.py",
+    "simulation/test_simulation.py",
+    "simulation/test_lives.py",
+    "integration/test_tenants.py",
+    "integration/soak/test_at_rest.py",
+    "browser/page/test_appearance.py",
+    "docs/test_faults.py",
+)
+"""Files of half a minute and more, most of it in one test: begun last, they would keep one worker busy while the
+others have nothing left. `make test` deals files out in this order.
+"""
 _LACKS = re.compile(r"is not installed|is missing|could not import")
 
 
@@ -30,6 +56,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--dist-folder", help="a wheel and an sdist that were built already (make dist)")
     parser.addoption("--soak-requests", default="200000", help="how many requests the soak sends")
     parser.addoption("--soak-minutes", default="110", help="after how many minutes it ends with those it has sent")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    places = {(here / name).resolve(strict=True): at for at, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_collection_finish() -> None:

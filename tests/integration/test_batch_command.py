@@ -31,9 +31,19 @@ SECONDS = 300
 def sim() -> Iterator[BlockingSimulator]:
     with BlockingSimulator.spawn() as running:
         running.google.images(cheap=True)
-        running.google.reply("fox", "", image=Painting(), pace=0.15, busy=3)
+        paint(running)
         running.google.refuse("celebrity", "refusal")
         yield running
+
+
+def paint(sim: BlockingSimulator, *, pace: float = 0.15, times: int | None = None) -> None:
+    sim.google.reply("fox", "", image=Painting(), pace=pace, busy=3, times=times)
+
+
+def paint_slowly_behind_three(sim: BlockingSimulator) -> None:
+    """Whoever stops a batch after its third picture does not come too late."""
+    paint(sim, pace=3.0)
+    paint(sim, times=3)
 
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -93,9 +103,11 @@ def test_a_run_that_was_stopped_goes_on_and_nothing_is_made_twice(
 ) -> None:
     foxes(tmp_path, 10)
     run = ("batch", "run", "prompts.txt", "--size", "4k", "-o", "out")
+    paint_slowly_behind_three(sim)
     first = start(*run)
     wait_until(lambda: len(list((tmp_path / "out").glob("*.png"))) >= 3, SECONDS)
     first.send_signal(signal.SIGINT)
+    paint(sim)
     _, err = ended(first, 130)
     assert "The same command again goes on" in err
     assert 3 <= sim.google.record().generations < 10
@@ -114,6 +126,23 @@ def test_a_run_that_was_stopped_goes_on_and_nothing_is_made_twice(
     assert record.generations == 10
     assert {call.model for call in record.calls} == {"gemini-pro"}
     assert record.peak["alice"] == 3, "all lanes, where nobody else can want one"
+
+
+def test_who_does_not_wait_for_what_is_being_made_presses_twice(
+    start: Start, sim: BlockingSimulator, tmp_path: Path
+) -> None:
+    foxes(tmp_path, 2)
+    paint(sim, pace=100.0)
+    first = start("batch", "run", "prompts.txt", "-o", "out")
+    wait_until(lambda: sim.google.record().generations == 2, SECONDS)
+    first.send_signal(signal.SIGINT)
+    assert first.stderr is not None
+    assert any("Google is still making 2" in line for line in iter(first.stderr.readline, ""))
+    first.send_signal(signal.SIGINT)
+    ended(first, 130)
+    paint(sim)
+    assert "completed" in ended(start("batch", "run", "prompts.txt", "-o", "out"))[0]
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 @pytest.mark.timeout(900)
@@ -138,9 +167,11 @@ def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
     items = [{"prompt": f"fox {number}"} for number in range(5)]
     items += [{"prompt": "fox in this", "references": ["red.png"]}, {"prompt": "a celebrity"}]
     (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
+    paint_slowly_behind_three(sim)
     first = start("batch", "run", "items.jsonl", "-o", "out", *there)
     wait_until(lambda: sim.google.record().generations >= 2, SECONDS)
     first.send_signal(signal.SIGINT)
+    paint(sim)
     assert "goes on without you" in ended(first, 130)[1]
     (row,) = json.loads(typed("batch", "list", "--json", *there).stdout)["data"]
     shown: dict[str, Any] = {}

@@ -444,11 +444,11 @@ class Jobs:
         for batch_id in tuple(self._watchers):
             self.wake_watchers(batch_id)
 
-    async def stop(self) -> None:
-        """The process ends: whoever watches is let go, what runs is given back."""
+    async def stop(self, patience: float = 0.0) -> None:
+        """The process ends: whoever watches is let go, what runs is given back (`Worker.stop`)."""
         self._over = True
         self.let_go()
-        await self.worker.stop()
+        await self.worker.stop(patience)
 
 
 def scope(caller: Caller) -> str | None:

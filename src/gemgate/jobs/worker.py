@@ -49,6 +49,8 @@ NEEDS: Mapping[Need, Capability] = {
 }
 SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video", "music", "research")
 """Of single calls, for which somebody waits or will soon ask."""
+LOST_WITH_US: tuple[Need, ...] = ("image", "text", "image_call", "text_call")
+"""Of what Google goes on with without us, the chat is looked into later."""
 MAX_LAPSES = 100
 """Runs in a row without an end after which a task is given up: something in it ends the process each time."""
 
@@ -137,8 +139,19 @@ class Worker:
         finally:
             await self._release()
 
-    async def stop(self) -> None:
-        """Claim nothing more, let what runs end within the grace, and give the rest back."""
+    @property
+    def generating(self) -> int:
+        """Tasks whose answer Google may be writing: it throws one away whose connection is closed before its end."""
+        return len(self._generating())
+
+    def _generating(self) -> list[asyncio.Task[None]]:
+        return [run.task for run in self._runs if run.task is not None and run.claim.batch.need in LOST_WITH_US]
+
+    async def stop(self, patience: float = 0.0) -> None:
+        """Claim nothing more, let what runs end within the grace, and give the rest back.
+
+        patience: seconds for those that are `generating`, where they are more than the grace.
+        """
         self._stopping = True
         with suppress(TimeoutError):
             async with asyncio.timeout(RELEASE_TIMEOUT), self._claiming:
@@ -146,6 +159,8 @@ class Worker:
         ending = [run.task for run in self._runs if run.task is not None]
         if ending:
             await asyncio.wait(ending, timeout=self.rules.grace)
+        if (left := self._generating()) and patience > self.rules.grace:
+            await asyncio.wait(left, timeout=patience - self.rules.grace)
         await self._release()
 
     def cancel(self, batch_id: str) -> None:

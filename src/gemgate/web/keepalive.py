@@ -68,6 +68,7 @@ class KeepAlive:
             self._timer.cancel()
         if self._blanks is not None:
             self._blanks.cancel()
+            self._blanks = None  # its end is an error whose frames hold us: we must not hold it
 
     async def send(self, message: Message) -> None:
         """ASGI's send, for the application."""

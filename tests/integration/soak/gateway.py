@@ -48,7 +48,7 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running(sim: RemoteSimulator, folder: Path) -> AsyncIterator[Gateway]:
+async def running(sim: RemoteSimulator, folder: Path, **settings: str) -> AsyncIterator[Gateway]:
     port = free_port()
     clean = {name: value for name, value in os.environ.items() if name.upper() not in OURS}
     first = environment(sim, ACCOUNTS[0], folder, PORT=str(port), LOG_LEVEL="error", CONCURRENCY="16")
@@ -61,7 +61,7 @@ async def running(sim: RemoteSimulator, folder: Path) -> AsyncIterator[Gateway]:
             stdout=subprocess.PIPE,
             stderr=log,
             limit=16 << 20,
-            env={**clean, **first, **more},
+            env={**clean, **first, **more, **settings},
         )
     try:
         gateway = Gateway(process, f"http://127.0.0.1:{port}")
