@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from gemgate.errors import BadRequest, LocalText
+from gemgate.errors import BadRequest, GatewayError, LocalText
 
 PSID, PSIDTS, PSIDCC = "__Secure-1PSID", "__Secure-1PSIDTS", "__Secure-1PSIDCC"
 
@@ -209,6 +209,15 @@ CAPABILITY_WORDS: Mapping[str, LocalText] = {
 }
 """What each is called where people read of it."""
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Why no account can take such calls. needs_person: until one is signed in, or one that was paused is resumed."""
+
+    why: GatewayError
+    needs_person: bool
+
 
 Kind = Literal["web", "official"]
 

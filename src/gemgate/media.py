@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, TypeAlias
 
+from gemgate.accounts import Standstill
 from gemgate.errors import GatewayError
 from gemgate.files import Source
 
@@ -78,7 +79,7 @@ class MediaCall:
 @dataclass(frozen=True, slots=True)
 class MadeMedia:
     """A video or a piece of music as it stands. Times in epoch seconds, 0 = not yet; files: once they are here, the
-    first is what was asked for. remixed: the id of the video that it changes.
+    first is what was asked for. remixed: the id of the video that it changes. standstill: while it cannot be made.
     """
 
     id: str
@@ -92,3 +93,4 @@ class MadeMedia:
     remixed: str = ""
     files: tuple[MediaFile, ...] = ()
     error: GatewayError | None = None
+    standstill: Standstill | None = None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from PIL import Image
 from gemgate.cli import jobs
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK, ordered
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, PATIENT, until
 from tests.support.serving import Served, served, settings_for
 
 SECONDS = 120
@@ -37,7 +39,8 @@ async def sim() -> AsyncIterator[Simulator]:
 
 @pytest.fixture
 async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path / "data", concurrency=4), job_rules=QUICK) as running:
+    rules = replace(QUICK, media_look=1.0, research_look=1.0)
+    async with served(settings_for(sim, tmp_path / "data", concurrency=4), job_rules=rules) as running:
         yield running
 
 
@@ -230,6 +233,36 @@ async def test_what_waits_for_a_person_ends_with_three_and_is_gone_on_with(gate:
     await command(gate, tmp_path, *run, "--patience", "0")
     assert len(list((tmp_path / "foxes").iterdir())) == 1
     assert "needs_person" not in json.loads(await typed(gate, tmp_path, "show", job["id"], "--json"))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("kind", "prompt", "lang"),
+    [
+        ("video", "an owl flies", "C.UTF-8"),
+        ("music", "a quiet waltz", "zh_CN.UTF-8"),
+        ("research", "why owls hoot", "C.UTF-8"),
+    ],
+)
+async def test_whatever_is_made_waits_for_a_person_as_jobs_do(
+    kind: str, prompt: str, lang: str, gate: Served, sim: Simulator, tmp_path: Path
+) -> None:
+    """The account is paused while Google is at work; the commands that are named bring the file later."""
+    sim.google.videos(looks=1)
+    sim.google.music(looks=1, seconds=2.0)
+    sim.google.research(looks=1)
+    (account,) = gate.service.pool.accounts
+    waiting = asyncio.create_task(command(gate, tmp_path, kind, prompt, "--patience", "0", code=3, lang=lang))
+    await until(lambda: waiting.done() or sim.record.generations, PATIENT)
+    account.pause(True)
+    said = await waiting
+    assert ("已手动暂停" if lang.startswith("zh") else "paused by hand") in said
+    found = re.search(r"gemgate jobs watch (\S+); gemgate jobs fetch \1 -o (\S+)", said)
+    assert found is not None, said
+    account.pause(False)
+    await typed(gate, tmp_path, "watch", found[1])
+    await typed(gate, tmp_path, "fetch", found[1], "-o", found[2])
+    assert any(path.stat().st_size for path in (tmp_path / found[2]).iterdir())
 
 
 def test_patience_ends_only_where_nothing_goes_on_without_a_person(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,9 @@ class AccountBackend(Protocol):
         """An account with its last lines of the audit."""
         ...
 
-    async def set_up(self, setup: AccountSetup) -> Facts: ...
+    async def set_up(self, setup: AccountSetup, cookies: Cookies | None = None) -> Facts:
+        """A new account, or an old one set up anew, and signed in with these cookies where there are any."""
+        ...
 
     async def replace_cookies(self, name: str | None, cookies: Cookies) -> str:
         """Sign in with new cookies; the account's name. None: the only one, else "default"."""
@@ -155,7 +157,7 @@ class _Online:
     async def one(self, name: str) -> Facts:
         return await self._ask("GET", _path(name))
 
-    async def set_up(self, setup: AccountSetup) -> Facts:
+    async def set_up(self, setup: AccountSetup, cookies: Cookies | None = None) -> Facts:
         facts = {
             "name": setup.name,
             "source": setup.source,
@@ -166,6 +168,7 @@ class _Online:
             "language": setup.language,
             "desktop": setup.desktop,
             "rotate": setup.rotate,
+            "cookies": cookies.as_dict() if cookies else None,
         }
         return await self._ask("POST", "api/accounts", facts)
 
@@ -253,9 +256,9 @@ class _Offline:
         ]
         return facts
 
-    async def set_up(self, setup: AccountSetup) -> Facts:
+    async def set_up(self, setup: AccountSetup, cookies: Cookies | None = None) -> Facts:
         await self._check_free(setup.name)
-        await self._account_registry.add(setup, self._caller)
+        await self._account_registry.add(setup, self._caller, cookies=cookies)
         return await self.one(setup.name)
 
     async def replace_cookies(self, name: str | None, cookies: Cookies) -> str:

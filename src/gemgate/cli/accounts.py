@@ -167,11 +167,11 @@ def add(
         if choose and number is None:
             with err.status(say("looking who is signed in …", "正在查看已登录的账号…")):
                 setup = await the_one(backend, setup, wanted, whose or "")
-        if is_new:
-            await backend.set_up(setup)
-        if wanted is not None:
-            with err.status(say("signing in …", "正在登录…")):
-                taken = await backend.replace_cookies(setup.name if is_new else name, wanted)
+        with err.status(say("signing in …", "正在登录…")):
+            if is_new:
+                taken = (await backend.set_up(setup, wanted))["name"]
+            elif wanted is not None:
+                taken = await backend.replace_cookies(name, wanted)
         _report(await _signed_in(backend, taken), as_json=as_json)
 
     at_desk(work, url, admin_key, node, config)

@@ -47,7 +47,10 @@ def chat(
     key: KeyOption = "",
     config: ConfigOption = None,
 ) -> None:
-    """Chat with the account; the answer streams to the terminal."""
+    """Chat with the account; the answer streams to the terminal.
+
+    Here, with the accounts of the settings, also while a gateway runs on this machine; or at the gateway of --url.
+    """
     if prompt is not None and not prompt.strip():
         fail(say("the prompt is empty", "提示词为空"), 2)
     if url:
@@ -61,7 +64,10 @@ def chat(
 def models(
     url: GatewayOption = "", key: KeyOption = "", as_json: JsonOption = False, config: ConfigOption = None
 ) -> None:
-    """List the models that can be named, and what the account offers."""
+    """List the models that can be named, and what the account offers.
+
+    Here, with the accounts of the settings, also while a gateway runs on this machine; or at the gateway of --url.
+    """
     if url:
         _listed(models_at((url, key, config)), as_json)
         return

@@ -53,8 +53,8 @@ UrlOption = Annotated[
 GatewayOption = Annotated[
     str,
     typer.Option(
-        "--url", envvar="GEMGATE_URL", help="A gateway to ask; without it, the accounts of the settings.",
-        show_default=False,
+        "--url", envvar="GEMGATE_URL", show_default=False,
+        help="A gateway to ask. (default: none, also while one runs here: the accounts of the settings)",
     ),
 ]  # fmt: skip
 KeyOption = Annotated[

@@ -20,9 +20,20 @@ from gemgate.images import ImageRequest
 
 
 def order_images(
-    wanted: ImageRequest, folder: Path, url: str, key: str, config: Path | None, *, wait: bool, as_json: bool
+    wanted: ImageRequest,
+    folder: Path,
+    url: str,
+    key: str,
+    config: Path | None,
+    *,
+    wait: bool,
+    patience: float,
+    as_json: bool,
 ) -> None:
-    """Order them at the gateway; with wait they are written to `folder`, and 1 is the end when one is missing."""
+    """Order them at the gateway; with wait they are written to `folder`, and 1 is the end when one is missing.
+
+    patience: seconds that a person has, where nothing goes on without one.
+    """
 
     async def work(gateway: Connection) -> tuple[dict[str, Any], list[Path]]:
         path = "/v1/images/edits" if wanted.references else "/v1/images/generations"
@@ -32,7 +43,7 @@ def order_images(
                 en = "No gateway runs here: it is made as soon as one does, or while `gemgate jobs watch` runs."
                 err.print(say(en, "这里没有正在运行的网关：网关启动后，或 `gemgate jobs watch` 运行期间才会生成。"))
             return task, []
-        return await _waited(gateway, task["id"], wanted.n, folder, quiet=as_json)
+        return await _waited(gateway, task["id"], wanted.n, folder, patience, quiet=as_json)
 
     task, files = through(work, url, key, config, resident=wait)
     if as_json:
@@ -54,7 +65,7 @@ def _how_to_fetch(task_id: str, folder: Path) -> str:
 
 
 async def _waited(
-    gateway: Connection, task_id: str, count: int, folder: Path, *, quiet: bool
+    gateway: Connection, task_id: str, count: int, folder: Path, patience: float, *, quiet: bool
 ) -> tuple[dict[str, Any], list[Path]]:
     """The job as it ended and its pictures' files; whoever leaves before is told how they are had."""
     columns = (
@@ -71,9 +82,9 @@ async def _waited(
             def changed(job: dict[str, Any]) -> None:
                 shown.update(bar, completed=job["completed"] + job["failed"])
 
-            job = await jobs.followed(gateway, task_id, changed)
+            job = await jobs.followed(gateway, task_id, changed, patience)
         if job["status"] not in jobs.OVER:
-            jobs.stands_still(task_id, job["waiting_for"], f"gemgate jobs fetch {task_id} -o {folder}")
+            jobs.stands_still(task_id, job["waiting_for"], jobs.goes_on(task_id, folder))
         return job, await jobs.fetched(gateway, task_id, folder)
     except asyncio.CancelledError:
         err.print(_how_to_fetch(task_id, folder), highlight=False, soft_wrap=True)

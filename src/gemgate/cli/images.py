@@ -12,8 +12,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.chat import CALLER, signed_in
-from gemgate.cli.connection import KeyOption, UrlOption
+from gemgate.cli.connection import KeyOption
 from gemgate.cli.image_orders import order_images
+from gemgate.cli.jobs import PERSON_SECONDS, PatienceOption
 from gemgate.cli.terminal import (
     ConfigOption,
     JsonOption,
@@ -56,6 +57,14 @@ AsyncOption = Annotated[
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Order it at the gateway and follow it to its files; it survives Ctrl-C.")
 ]
+PlaceOption = Annotated[
+    str,
+    typer.Option(
+        "--url", envvar="GEMGATE_URL", show_default=False,
+        help="The gateway that makes it, as a job. (default: with --async or --wait the one on this machine, "
+        "without these none)",
+    ),
+]  # fmt: skip
 ExactOption = Annotated[bool, typer.Option("--require-size", help="Fail when Google delivers fewer pixels.")]
 
 
@@ -71,18 +80,20 @@ def image(
     require_size: ExactOption = False,
     ordered: AsyncOption = False,
     wait: WaitOption = False,
-    url: UrlOption = "",
+    patience: PatienceOption = PERSON_SECONDS,
+    url: PlaceOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes
 
-    Here, with the accounts of the settings, or at a gateway as a job (--url, --async, --wait), which survives restarts.
+    Here, with the accounts of the settings, also while a gateway runs on this machine; or at a gateway as a job (--url,
+    --async, --wait), which survives restarts.
     """
     wanted = _request(prompt, [], count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
     if ordered or wait or url:
-        order_images(wanted, output, url, key, config, wait=not ordered, as_json=as_json)
+        order_images(wanted, output, url, key, config, wait=not ordered, patience=patience, as_json=as_json)
         return
     _only_ordered(context)
     _make(wanted, output, config, as_json=as_json)
@@ -101,28 +112,37 @@ def edit(
     require_size: ExactOption = False,
     ordered: AsyncOption = False,
     wait: WaitOption = False,
-    url: UrlOption = "",
+    patience: PatienceOption = PERSON_SECONDS,
+    url: PlaceOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Change a picture in words: gemgate edit fox.png "make it night" -o foxes
 
-    Here, with the accounts of the settings, or at a gateway as a job (--url, --async, --wait), which survives restarts.
+    Here, with the accounts of the settings, also while a gateway runs on this machine; or at a gateway as a job (--url,
+    --async, --wait), which survives restarts.
     """
     wanted = _request(prompt, images, count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
     if ordered or wait or url:
-        order_images(wanted, output, url, key, config, wait=not ordered, as_json=as_json)
+        order_images(wanted, output, url, key, config, wait=not ordered, patience=patience, as_json=as_json)
         return
     _only_ordered(context)
     _make(wanted, output, config, as_json=as_json)
 
 
 def _only_ordered(context: typer.Context) -> None:
-    """Without a job the picture is made in this process: no gateway is asked."""
-    source = context.get_parameter_source("key")
-    if source is not None and source.name == "COMMANDLINE":
-        fail(say("--key goes with --url, --async or --wait", "--key 需与 --url、--async 或 --wait 一起使用"), 2)
+    """Without a job the picture is made in this process: no gateway is asked, and nobody is waited for."""
+    for name, where in (("key", "--url, --async"), ("patience", "--url")):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            fail(
+                say(
+                    f"--{name} goes with {where} or --wait",
+                    f"--{name} 需与 {where.replace(', ', '、')} 或 --wait 一起使用",
+                ),
+                2,
+            )
 
 
 def _request(

@@ -34,7 +34,7 @@ jobs = typer.Typer(
 IdArgument = Annotated[str, typer.Argument(metavar="JOB", help="Such as batch_60bfcf0a; see `gemgate jobs list`.")]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="The newest so many.")]
 StatusOption = Annotated[JobStatus | None, typer.Option("--status", help="Only those that stand so.")]
-OVER = ("completed", "failed", "cancelled", "expired")
+OVER = ("completed", "incomplete", "failed", "cancelled", "expired")
 WAIT = 20
 """Seconds of one long poll."""
 PATIENCE = 60
@@ -171,6 +171,11 @@ def stands_still(job_id: str, reason: str, again: str) -> NoReturn:
     )
 
 
+def goes_on(job_id: str, folder: Path = Path("out")) -> str:
+    """The commands that bring what was left, into the folder."""
+    return "; ".join((f"gemgate jobs watch {job_id}", f"gemgate jobs fetch {job_id} -o {folder}"))
+
+
 STEERING = {
     "cancel": "Give a job up: what is made stays.",
     "retry": "Queue what failed or was cancelled once more.",
@@ -235,28 +240,39 @@ async def followed(
     """The job as it ended, or as it stands when nothing goes on without a person, for so many seconds. A gateway that
     goes away for a moment is waited for.
     """
+    job = await gateway.ask("GET", path_of(job_id))
+    return await awaited(job, lambda: gateway.ask("GET", f"{path_of(job_id)}?wait={WAIT}"), changed, patience)
+
+
+async def awaited(
+    state: dict[str, Any],
+    look: Callable[[], Awaitable[dict[str, Any]]],
+    changed: Callable[[dict[str, Any]], None],
+    patience: float,
+) -> dict[str, Any]:
+    """The same of whatever a job makes, in the shape of its own route. look: how it stands a moment later."""
     waits = Patience(patience)
-    job: dict[str, Any] = await gateway.ask("GET", path_of(job_id))
-    changed(job)
-    while job["status"] not in OVER:
-        waits.hears(job)
+    changed(state)
+    while state["status"] not in OVER:
+        waits.hears(state)
         if waits.is_over:
             break
-        job, before = await _patient(lambda: gateway.ask("GET", f"{path_of(job_id)}?wait={WAIT}")), job
-        if job != before:
-            changed(job)
-    return job
+        state, before = await _patient(look), state
+        if state != before:
+            changed(state)
+    return state
 
 
-async def _patient(ask: Callable[[], Awaitable[Any]]) -> Any:
-    for second in range(PATIENCE + 1):
+async def _patient(ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    away = 0.0
+    while True:
         try:
             return await ask()
         except Unreachable:
-            if second == PATIENCE:
+            away = away or time.monotonic()
+            if time.monotonic() - away >= PATIENCE:
                 raise
             await asyncio.sleep(1)
-    raise AssertionError("the last try returns or raises")
 
 
 async def fetched(gateway: Connection, job_id: str, folder: Path) -> list[Path]:

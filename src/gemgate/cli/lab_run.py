@@ -126,14 +126,12 @@ class LabRun:
     async def _start(self, one: Entry) -> None:
         seen = self.seen[one.name] = Seen(one)
         try:
-            await self._backend.set_up(one.setup)
-            if one.cookies is not None:
-                await self._backend.replace_cookies(one.name, one.cookies)
-            elif one.arm == "paired":
+            await self._backend.set_up(one.setup, one.cookies)
+            if one.cookies is None and one.arm == "paired":
                 told = await self._backend.pair(one.name)
                 _tell(f"{one.name}: {told['code']}  {told['gateway']}  (docs/extension.md)")
                 return
-            else:
+            if one.cookies is None:
                 await self._signed_in(one.name)
         except GatewayError as error:
             seen.outcome, seen.why = "not_started", error.text(language())

@@ -14,10 +14,22 @@ import typer
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
-from gemgate.cli.jobs import PATIENCE
-from gemgate.cli.terminal import ConfigOption, JsonOption, amount, err, fail, language, out, progress, reason, say
+from gemgate.cli.jobs import OVER, PERSON_SECONDS, PatienceOption, awaited, goes_on, stands_still
+from gemgate.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    amount,
+    err,
+    fail,
+    language,
+    out,
+    progress,
+    quoted,
+    reason,
+    say,
+)
 from gemgate.cli.words import span, word
-from gemgate.errors import GatewayError, Unreachable
+from gemgate.errors import GatewayError
 from gemgate.imaging import measure
 
 EVERY = 2.0
@@ -40,6 +52,7 @@ def video(
         Path | None, typer.Option("--image", "-i", help="A picture to start from.", show_default=False, dir_okay=False)
     ] = None,
     of: Annotated[str, typer.Option("--of", help="Id of a video to change.", show_default=False)] = "",
+    patience: PatienceOption = PERSON_SECONDS,
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
@@ -59,7 +72,7 @@ def video(
     path = f"{VIDEOS}/{quote(of, safe='')}/remix" if of else VIDEOS
 
     async def work(gateway: Connection) -> tuple[dict[str, Any], Path | None]:
-        made = await _made(gateway, VIDEOS, path, body, quiet=as_json)
+        made = await _made(gateway, VIDEOS, path, body, patience, quiet=as_json)
         if made["status"] != "completed":
             return made, None
         target = output or Path(f"{made['id']}.mp4")
@@ -87,6 +100,7 @@ def music(
     length: Annotated[Length, typer.Option("--length", help="short is about 30 seconds.")] = Length.STANDARD,
     instrumental: Annotated[bool, typer.Option("--instrumental", help="Nobody sings.")] = False,
     model: Annotated[str, typer.Option("--model", "-m", help="lyria-3 or lyria-3-pro.")] = "lyria-3",
+    patience: PatienceOption = PERSON_SECONDS,
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
@@ -101,7 +115,7 @@ def music(
     body = {"prompt": prompt, "length": length.value, "instrumental": instrumental, "model": model}
 
     async def work(gateway: Connection) -> tuple[dict[str, Any], Path | None]:
-        made = await _made(gateway, MUSIC, MUSIC, body, quiet=as_json)
+        made = await _made(gateway, MUSIC, MUSIC, body, patience, quiet=as_json)
         if made["status"] != "completed":
             return made, None
         film = output is not None and output.suffix.lower() == ".mp4"
@@ -119,9 +133,28 @@ def music(
     _told(made, written, told, as_json=as_json)
 
 
-async def _made(gateway: Connection, route: str, path: str, body: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """Ordered at `path`, and followed under `route` until it has ended."""
-    return await _ended(gateway, route, await gateway.ask("POST", path, json.dumps(body).encode()), quiet=quiet)
+async def _made(
+    gateway: Connection, route: str, path: str, body: dict[str, Any], patience: float, *, quiet: bool
+) -> dict[str, Any]:
+    """Ordered at `path`, and followed under `route` until it has ended, or waits for a person."""
+    made = await gateway.ask("POST", path, json.dumps(body).encode())
+    if not (quiet or err.is_terminal):
+        err.print(f"{made['id']} {word(made['status'])}", highlight=False)
+
+    async def look() -> dict[str, Any]:
+        await asyncio.sleep(EVERY)
+        state: dict[str, Any] = await gateway.ask("GET", f"{route}/{made['id']}")
+        return state
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with progress(*columns, quiet=quiet) as shown:
+        bar = shown.add_task("", total=None)
+        return await awaited(made, look, lambda state: shown.update(bar, description=_stands(state)), patience)
+
+
+def _stands(state: dict[str, Any]) -> str:
+    waits = f": {quoted(state['waiting_for'])}" if state.get("waiting_for") else ""
+    return f"{state['id']} {word(state['status'])}{waits}"
 
 
 def _told(made: dict[str, Any], written: Path | None, facts: str, *, as_json: bool) -> None:
@@ -129,6 +162,8 @@ def _told(made: dict[str, Any], written: Path | None, facts: str, *, as_json: bo
         print(json.dumps({"file": str(written) if written else None, **made}, ensure_ascii=False, indent=2))
     elif written is not None:
         out.print(f"{written}: {facts}", highlight=False, soft_wrap=True)
+    if made["status"] not in OVER:
+        stands_still(made["id"], made["waiting_for"], goes_on(made["id"]))
     if written is None:
         fail(f"{made['id']}: {(made.get('error') or {}).get('message') or word(made['status'])}")
 
@@ -141,23 +176,3 @@ def _data_url(path: Path) -> str:
         fail(reason(error), 2, of=path)
     except GatewayError as error:
         fail(error.text(language()), of=path)
-
-
-async def _ended(gateway: Connection, route: str, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """It as it ended; a gateway that goes away for a moment is waited for."""
-    if not (quiet or err.is_terminal):
-        err.print(f"{made['id']} {word(made['status'])}", highlight=False)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with progress(*columns, quiet=quiet) as shown:
-        bar = shown.add_task("", total=None)
-        away = 0.0
-        while made["status"] in ("queued", "in_progress"):
-            shown.update(bar, description=f"{made['id']} {word(made['status'])}")
-            await asyncio.sleep(EVERY)
-            try:
-                made, away = await gateway.ask("GET", f"{route}/{made['id']}"), 0.0
-            except Unreachable:
-                away += EVERY
-                if away > PATIENCE:
-                    raise
-    return made

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gemgate.accounts import Cookies
 from gemgate.cli import moved_files
 from gemgate.cli.account_backend import AccountBackend
 from gemgate.cli.account_desk import KeyOption, NodeOption, UrlOption, at_desk, print_json, say_where
@@ -140,20 +142,21 @@ async def _add(backend: AccountBackend, accounts: tuple[WebAccount, ...], outcom
             continue
         try:
             with err.status(marked(say("{}: signing in …", "{}：正在登录…"), account.name)):
-                await backend.set_up(AccountSetup(account.name, proxy=account.proxy, number=account.number))
-                await _signed_in(backend, account)
+                await _set_up(
+                    backend, AccountSetup(account.name, proxy=account.proxy, number=account.number), account.cookies
+                )
         except GatewayError as error:
             outcomes[account.name] = "! " + error.text(language())
         else:
             outcomes[account.name] = "added"
 
 
-async def _signed_in(backend: AccountBackend, account: WebAccount) -> None:
-    assert account.cookies is not None
+async def _set_up(backend: AccountBackend, setup: AccountSetup, cookies: Cookies) -> None:
     try:
-        await backend.replace_cookies(account.name, account.cookies)
+        await backend.set_up(setup, cookies)
     except (GatewayError, asyncio.CancelledError):
-        await asyncio.shield(backend.remove(account.name))
+        with suppress(GatewayError):  # it was not even set up
+            await asyncio.shield(backend.remove(setup.name))
         raise
 
 

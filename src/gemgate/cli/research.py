@@ -13,10 +13,10 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
-from gemgate.cli.jobs import PATIENCE
-from gemgate.cli.terminal import ConfigOption, JsonOption, asked, err, fail, out, progress, say
+from gemgate.cli.jobs import OVER, PERSON_SECONDS, PatienceOption, awaited, goes_on, stands_still
+from gemgate.cli.terminal import ConfigOption, JsonOption, asked, err, fail, out, progress, quoted, say
 from gemgate.cli.words import word
-from gemgate.errors import Unreachable
+from gemgate.errors import GatewayError
 
 AGENT = "deep-research-gemgate"
 """Any date would do: which research there is the account decides."""
@@ -31,6 +31,7 @@ def research(
         Path | None, typer.Option("--output", "-o", help="File for the report. (default: the terminal)", dir_okay=False)
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan first, and ask whether to start it.")] = False,
+    patience: PatienceOption = PERSON_SECONDS,
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
@@ -46,7 +47,7 @@ def research(
     async def work(gateway: Connection) -> dict[str, Any]:
         text, previous = prompt, ""
         while plan:
-            planned = await _ended(gateway, await _asked(gateway, text, previous, plans=True), quiet=as_json)
+            planned = await _ended(gateway, await _asked(gateway, text, previous, plans=True), patience, quiet=as_json)
             if planned["status"] != "completed":
                 return planned
             err.print(_text(planned), highlight=False, markup=False, soft_wrap=True)
@@ -57,10 +58,13 @@ def research(
             if not change:
                 break
             text = change
-        return await _ended(gateway, await _asked(gateway, text if not previous else "Start", previous), quiet=as_json)
+        begun = await _asked(gateway, text if not previous else "Start", previous)
+        return await _ended(gateway, begun, patience, quiet=as_json)
 
     done = through(work, url, key, config, resident=True)
     text = _text(done)
+    if done["status"] not in OVER:
+        stands_still(done["id"], done["waiting_for"], goes_on(done["id"]))
     if done["status"] != "completed":
         errors: list[dict[str, Any]] = done.get("errors") or [{}]
         fail(errors[0].get("message") or word(done["status"]), of=done["id"])
@@ -102,45 +106,64 @@ async def _asked(gateway: Connection, text: str, previous: str, *, plans: bool =
     return made
 
 
-async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """The interaction as it ended, its steps told as they come; a gateway that goes away for a moment is waited for."""
-    path = f"{PATH}/{quote(made['id'], safe='')}"
+async def _ended(gateway: Connection, made: dict[str, Any], patience: float, *, quiet: bool) -> dict[str, Any]:
+    """The interaction as it ended, its steps told as they come; or as it stands when it waits for a person."""
+    path, words = f"{PATH}/{quote(made['id'], safe='')}", say("researching", "研究中")
     if not (quiet or err.is_terminal):
-        err.print(f"{made['id']} {say('researching', '研究中')}", highlight=False)
+        err.print(f"{made['id']} {words}", highlight=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with progress(*columns, quiet=quiet) as shown:
         bar = shown.add_task("", total=None)
-        away, seen = 0.0, ""
-        while made["status"] == "in_progress":
-            shown.update(bar, description=f"{made['id']} {say('researching', '研究中')}")
-            try:
-                if not quiet:
-                    seen = await _followed(gateway, path, seen, shown)
-                else:
-                    await asyncio.sleep(EVERY)
-                made, away = await gateway.ask("GET", path), 0.0
-            except Unreachable:
-                away += EVERY
-                if away > PATIENCE:
-                    raise
-                await asyncio.sleep(EVERY)
-    return made
+        steps = _Steps(gateway, path, shown)
+        telling: asyncio.Task[None] | None = None
+
+        def changed(state: dict[str, Any]) -> None:
+            shown.update(bar, description=f"{made['id']} {quoted(state.get('waiting_for') or words)}")
+
+        async def look() -> dict[str, Any]:
+            nonlocal telling
+            if telling is None or telling.done():
+                telling = asyncio.create_task(asyncio.sleep(EVERY) if quiet else steps.tell())
+            await asyncio.wait({telling}, timeout=EVERY)
+            state: dict[str, Any] = await gateway.ask("GET", path)
+            return state
+
+        try:
+            ended = await awaited(made, look, changed, patience)
+            if telling is not None and ended["status"] in OVER:
+                await telling
+        finally:
+            if telling is not None:
+                telling.cancel()
+    return ended
 
 
-async def _followed(gateway: Connection, path: str, seen: str, shown: Progress) -> str:
-    """Tell the steps behind the event `seen` as they come; the id of the last event."""
-    after = f"&last_event_id={quote(seen, safe='')}" if seen else ""
-    async with aclosing(gateway.lines(f"{path}?stream=true{after}")) as lines:
-        async for line in lines:
-            if not line.startswith(b"data: {"):
-                continue
-            event = json.loads(line[6:])
-            seen = event.get("event_id") or seen
-            delta = event.get("delta") or {}
-            if delta.get("type") == "thought_summary":
-                words = delta["content"]["text"].strip("\n")
-                shown.console.print(words, highlight=False, markup=False, soft_wrap=True)
-    return seen
+class _Steps:
+    """Tells the steps of an interaction, each once."""
+
+    def __init__(self, gateway: Connection, path: str, shown: Progress) -> None:
+        self._gateway = gateway
+        self._path = path
+        self._shown = shown
+        self._seen = ""
+
+    async def tell(self) -> None:
+        """Those that were not told, as they come, until it has ended or the gateway is away."""
+        after = f"&last_event_id={quote(self._seen, safe='')}" if self._seen else ""
+        try:
+            async with aclosing(self._gateway.lines(f"{self._path}?stream=true{after}")) as lines:
+                async for line in lines:
+                    if line.startswith(b"data: {"):
+                        self._tell(json.loads(line[6:]))
+        except GatewayError:  # whoever asks how it stands hears of it as well
+            await asyncio.sleep(EVERY)
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        self._seen = event.get("event_id") or self._seen
+        delta = event.get("delta") or {}
+        if delta.get("type") == "thought_summary":
+            words = delta["content"]["text"].strip("\n")
+            self._shown.console.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 def _contents(done: dict[str, Any]) -> list[dict[str, Any]]:

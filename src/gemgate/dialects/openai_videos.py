@@ -15,7 +15,7 @@ from pydantic import Field
 from gemgate.catalog import VIDEO
 from gemgate.dialects.image_options import references_of
 from gemgate.dialects.openai import envelope, error_code
-from gemgate.dialects.wire import Body, read
+from gemgate.dialects.wire import Body, read, waiting
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, Source, Stored
 from gemgate.media import Aspect, MadeMedia, MediaCall, VideoRequest
@@ -136,6 +136,7 @@ def write(video: MadeMedia, language: str) -> shapes.Video:
         "size": f"{facts.width}x{facts.height}" if facts else wished.get("size", UNKNOWN),
         "error": None,
     }
+    answer = {**answer, **waiting(video.standstill, language)}
     if facts is not None:
         answer |= {
             "width": facts.width,

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from gemgate.accounts import Standstill
 from gemgate.dialects import wire
 from gemgate.dialects.image_options import MAX_REFERENCES, Started, left_over, model_for, options_of, references_of
 from gemgate.dialects.image_tasks import WebhookBody, read_webhook
 from gemgate.dialects.simple import ImageFields
-from gemgate.dialects.wire import ResponseMeta, image_facts, image_link, inline, rfc3339, sse
+from gemgate.dialects.wire import ResponseMeta, image_facts, image_link, inline, rfc3339, sse, waiting
 from gemgate.errors import BadRequest, BadValue
 from gemgate.files import Source
 from gemgate.images import GeneratedImage, ImageOptions
@@ -103,8 +104,7 @@ class BatchView:
     done: tuple[TaskResult, ...] = ()
     errors: tuple[TaskError, ...] = ()
     forecast: Mapping[str, Any] = field(default_factory=dict)
-    waiting_for: str = ""
-    needs_person: bool = False
+    standstill: Standstill | None = None
     cancelled: int = 0
     next_offset: int | None = None
 
@@ -218,12 +218,7 @@ def write_status(batch: BatchView, meta: ResponseMeta) -> dict[str, Any]:
         answer["cancelled"] = batch.cancelled
     if batch.next_offset is not None:
         answer["next_offset"] = batch.next_offset
-    answer |= batch.forecast
-    if batch.waiting_for:
-        answer["waiting_for"] = batch.waiting_for
-    if batch.needs_person:
-        answer["needs_person"] = True
-    return answer
+    return {**answer, **batch.forecast, **waiting(batch.standstill, meta.language)}
 
 
 def write_result(done: TaskResult, meta: ResponseMeta, *, as_base64: bool) -> dict[str, Any]:

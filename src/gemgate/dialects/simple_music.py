@@ -10,7 +10,7 @@ from pydantic import Field, StrictBool
 from gemgate.catalog import MUSIC, resolve
 from gemgate.dialects.openai import error_code
 from gemgate.dialects.openai_videos import REFERENCE, references
-from gemgate.dialects.wire import Body
+from gemgate.dialects.wire import Body, waiting
 from gemgate.errors import BadRequest
 from gemgate.media import ENDINGS, MadeMedia, MediaCall, MediaFile, MusicRequest, SongLength
 
@@ -86,6 +86,7 @@ def write(music: MadeMedia, language: str, base_url: str) -> shapes.Music:
         "files": [write_file(music.id, PATH, file, base_url) for file in music.files],
         "error": None,
     }
+    answer = {**answer, **waiting(music.standstill, language)}
     if music.error is not None:
         answer["error"] = {"code": error_code(music.error) or music.error.kind, "message": music.error.text(language)}
     return answer

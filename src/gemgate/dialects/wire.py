@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails
 
+from gemgate.accounts import Standstill
 from gemgate.chat import UNKNOWN, Ended
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link, Source
@@ -21,6 +22,7 @@ from gemgate.images import GeneratedImage
 from gemgate.validation import problem
 
 if TYPE_CHECKING:
+    from gemgate.dialects.shapes import Waiting
     from gemgate.dialects.shapes import pictures as shapes
 
 MAX_DEPTH = 200
@@ -476,6 +478,14 @@ def image_facts(image: GeneratedImage, language: str) -> shapes.PictureFacts:
     if image.note.en:
         facts["note"] = image.note.for_(language)
     return facts
+
+
+def waiting(standstill: Standstill | None, language: str) -> Waiting:
+    """What a job says of itself while nothing of it can go on; nothing while something can."""
+    if standstill is None:
+        return {}
+    told: Waiting = {"waiting_for": standstill.why.text(language)}
+    return {**told, "needs_person": True} if standstill.needs_person else told
 
 
 def rfc3339(seconds: float) -> str:

@@ -93,7 +93,8 @@ class BackgroundAnswers:
         if is_open(batch) and not await self.answers.has_said_all(batch):
             echo = wire.read(form.body, loads(batch.defaults))
             begun = form.writer(_meta(batch, language), echo, batch.model, "").snapshot
-            return {**begun, "status": "in_progress" if batch.started_at else form.waiting}
+            waiting = wire.waiting(self.answers.jobs.standstill(batch), language)
+            return {**begun, "status": "in_progress" if batch.started_at else form.waiting, **waiting}
         task = await self.answers.task(batch)
         writer = form.writer(_meta(batch, language), (await _called(task))[1], batch.model, "")
         ended = False

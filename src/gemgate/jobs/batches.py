@@ -14,6 +14,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gemgate.accounts import Standstill
 from gemgate.batches import Batch, BatchKind, BatchState, Task, TaskDraft, TaskPages, Webhook
 from gemgate.caller import Caller, Quota
 from gemgate.dialects.openai_batches import Endpoint
@@ -343,18 +344,12 @@ class Jobs:
         tasks = list(await self.store.tasks(batch.id, status=("done", "failed"), after=offset - 1, limit=limit + 1))
         return tasks[:limit], tasks[limit].seq if len(tasks) > limit else None
 
-    def waiting_for(self, batch: Batch, language: str) -> str:
-        """Why nothing of it can run now; "" when something can, or nothing is left."""
-        if batch.state != "active" or not batch.tally.open or self.worker.lanes(batch.need):
-            return ""
-        background = batch.need not in SINGLE
-        return self.gateway.pool.no_account_error(NEEDS[batch.need], background=background).text(language)
-
-    def needs_person(self, batch: Batch) -> bool:
-        """Whether nothing of it can run before a person has done something for an account; other nodes' count too."""
-        if batch.state != "active" or not batch.tally.open or self.worker.lanes(batch.need):
-            return False
-        return self.gateway.pool.needs_person(NEEDS[batch.need], background=batch.need not in SINGLE)
+    def standstill(self, batch: Batch) -> Standstill | None:
+        """Why nothing of it can run now; None when something can, on another node too, or does, or nothing is left."""
+        tally = batch.tally
+        if batch.state != "active" or tally.running or not tally.queued or self.worker.lanes(batch.need):
+            return None
+        return self.gateway.pool.standstill(NEEDS[batch.need], background=batch.need not in SINGLE)
 
     async def watch(self, batch_id: str, *, awaited: bool = False) -> AsyncGenerator[None, None]:
         """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops.

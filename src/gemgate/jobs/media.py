@@ -175,6 +175,7 @@ class MediaJobs:
             remixed=about["remixed"],
             files=files_of(task) if task.status == "done" else (),
             error=_error(batch, task),
+            standstill=self.jobs.standstill(batch),
         )
 
 

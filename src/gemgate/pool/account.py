@@ -112,6 +112,8 @@ class Account:
         self.busy = 0
         self.last_used = 0.0
         self.paused = False
+        self.handed = False
+        """Cookies are being handed over: they are tried first, and until then it starts."""
         self.models: tuple[AccountModel, ...] = ()
         self.cookies: Cookies | None = None
         self.breakers = AccountCircuits(name, address, rules=rules, clock=clock, random=random, observer=observer)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS, AccountModel, Capability
+from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS, AccountModel, Capability, Standstill
 from gemgate.catalog import ModelCard
 from gemgate.errors import NO_TEXT, Busy, GatewayError, LocalText, ModelNotFound, NoAccount
 from gemgate.policy.account_choice import Candidate, choose
@@ -364,10 +364,11 @@ class AccountPool:
                 code="model_not_available",
             )
 
-    def needs_person(self, *needs: Capability, background: bool = False) -> bool:
-        """Whether no account can take such a call before a person has done something: signed one in, or resumed it."""
+    def standstill(self, *needs: Capability, background: bool = False) -> Standstill:
+        """Why no account can take such a call, and whether only a person changes that."""
         states = {self._status(m, needs, background=background).state for m in self.accounts}
-        return states <= {"needs_login", "paused"}
+        why = self.no_account_error(*needs, background=background)
+        return Standstill(why, states <= {"needs_login", "paused"})
 
     def no_account_error(self, *needs: Capability, background: bool = False) -> NoAccount:
         """The error that says which accounts there are, why none is usable, and what to do. background: for a batch."""

@@ -84,7 +84,7 @@ class SessionRefresher:
     async def step(self) -> None:
         """Do what is due now."""
         account = self._account
-        if account.paused:
+        if account.paused or account.handed:
             return
         now = self._clock.monotonic()
         if not self._begun:
@@ -92,7 +92,8 @@ class SessionRefresher:
             self._begun = True
             if (held := await self._changed_source()) is not None:
                 self._seen = held.digest
-            await self._sign_in(now, None)
+            if not account.is_open:
+                await self._sign_in(now, None)
         elif now >= self._source_at and (fresh := await self._changed_source()):
             self._seen = fresh.digest
             await self._sign_in(now, fresh)

@@ -101,7 +101,7 @@ class AccountRegistry:
         """Whether an account that is stored is to be used: what the settings once named and do not any more is not."""
         return kept.setup.origin == "admin" or kept.name in self._named
 
-    async def _adopt(self, kept: StoredAccount) -> Account | None:
+    async def _adopt(self, kept: StoredAccount, *, handed: bool = False) -> Account | None:
         """Run an account here, unless another node does."""
         if self._own and not await self.store.claim(kept.name, self._owner, LEASE_SECONDS):
             return None
@@ -119,6 +119,7 @@ class AccountRegistry:
             await self.store.keep_way(kept.name, way.name)
         account = await self.build(setup, way, record)
         account.restore(kept)
+        account.handed = handed
         self._pool.add(account)
         self.on_added(account)
         return account
@@ -172,8 +173,25 @@ class AccountRegistry:
 
     # What operators do
 
-    async def add(self, setup: AccountSetup, caller: Caller, *, only_new: bool = False) -> Account:
-        """A new account, or an old one set up anew; it starts to run here. only_new: Conflict for one that is there."""
+    async def add(
+        self, setup: AccountSetup, caller: Caller, *, only_new: bool = False, cookies: Cookies | None = None
+    ) -> Account:
+        """A new account, or an old one set up anew; it starts to run here. only_new: Conflict for one that is there.
+
+        cookies: handed over with it, as by `replace_cookies`; where they do not sign in it is set up all the same.
+        """
+        account = await self._set_up(setup, caller, only_new=only_new, handed=cookies is not None)
+        if cookies is None:
+            return account
+        try:
+            return await self.replace_cookies(setup.name, cookies, caller)
+        finally:
+            account.handed = False
+
+    async def _set_up(
+        self, setup: AccountSetup, caller: Caller, *, only_new: bool = False, handed: bool = False
+    ) -> Account:
+        """handed: cookies for it follow; who sets this takes it back (`Account.handed`)."""
         _check_name(setup.name)
         check_proxy(setup.proxy)
         _check_desktop(setup.desktop)
@@ -185,8 +203,8 @@ class AccountRegistry:
             await self.store.set_up(setup)
             if (old := self._pool.account(setup.name)) is not None:
                 await self._release(old)
-            account = await self._adopt(await self.store.get(setup.name))
-        await self.note(caller, "set up", setup.name, setup.source or "by hand")
+            await self.note(caller, "set up", setup.name, setup.source or "by hand")
+            account = await self._adopt(await self.store.get(setup.name), handed=handed)
         if account is None:
             raise BadRequest(
                 f"The account {setup.name} is run by another node", f"账号 {setup.name} 由其他节点运行", param="account"
@@ -214,7 +232,8 @@ class AccountRegistry:
         new = account is None
         session = account.cookies.identity if account is not None and account.cookies else ""
         if account is None:
-            account = await self.add(AccountSetup(name or "default"), caller)
+            account = await self._set_up(AccountSetup(name or "default"), caller, handed=True)
+        given = account
         try:
             account = await self._signed_in(account, cookies, unseen=unseen)
         except GatewayError as error:
@@ -223,6 +242,8 @@ class AccountRegistry:
             if isinstance(error, NotThisAccount):
                 raise Conflict(error.en, error.zh, code=error.code) from None
             raise
+        finally:
+            given.handed = False
         if not unseen or cookies.identity != session:
             await self.note(caller, "cookies", account.name, f"session {cookies.identity}")
         return account

@@ -135,8 +135,20 @@ def test_a_file_that_is_written_meanwhile_is_copied_again(tmp_path: Path, monkey
         assert numbers(tmp_path / "db") == [2]
 
 
-def test_a_database_without_a_pause_is_given_up_and_not_guessed(tmp_path: Path) -> None:
-    with writer(tmp_path / "db", "TRUNCATE", 0.0), pytest.raises(CannotCopy), opened_copy(tmp_path / "db"):
+@pytest.mark.parametrize("mode", ["TRUNCATE", "DELETE"])
+def test_a_database_without_a_pause_is_given_up_and_not_guessed(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every copy is overtaken, however long the machine takes over one: another process may itself be held up."""
+    one = pairs(tmp_path / "db", mode)
+    really = shutil.copyfile
+
+    def copyfile(source: Path, target: Path) -> None:
+        really(source, target)
+        one.execute("UPDATE t SET n = n + 1")
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    with closing(one), pytest.raises(CannotCopy), opened_copy(tmp_path / "db"):
         pass
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,23 @@ def _settings(env: dict[str, str]) -> str:
 @pytest.mark.parametrize(("number", "told"), [(0, "0 files"), (1, "1 file"), (2, "2 files")])
 def test_a_number_has_its_noun(number: int, told: str) -> None:
     assert counted(number, "file", "files") == told
+
+
+@pytest.mark.parametrize("name", ["chat", "models", "image", "edit"])
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("C.UTF-8", "also while a gateway runs on this machine"), ("zh_CN.UTF-8", "即使本机有网关在运行")],
+)
+def test_what_goes_beside_a_gateway_that_runs_says_so(name: str, language: str, said: str) -> None:
+    line = [sys.executable, "-m", "gemgate", name, "--help"]
+    env = {**os.environ, "LC_ALL": language, "COLUMNS": "300", "GEMGATE_URL": ""}
+    assert said in subprocess.run(line, capture_output=True, text=True, check=True, env=env, encoding="utf-8").stdout
+
+
+@pytest.mark.parametrize("wish", [("--key", "k"), ("--patience", "5")])
+def test_a_picture_that_is_made_here_takes_no_wish_of_a_job(wish: tuple[str, str], tmp_path: Path) -> None:
+    env = {"DATA_DIR": str(tmp_path / "data"), "GEMGATE_URL": "", "COLUMNS": "400"}
+    result = CliRunner().invoke(app, ["image", "a fox", *wish], env=env)
+    assert result.exit_code == 2
+    assert f"{wish[0]} goes with --url" in result.output
+    assert not (tmp_path / "data").exists()

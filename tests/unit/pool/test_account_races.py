@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,10 +20,11 @@ from gemgate.pool.record import AccountRecord
 from gemgate.pool.refresher import SessionRefresher
 from gemgate.pool.registry import AccountRegistry
 from gemgate.pool.status import Egress
-from gemgate.ports.accounts import AccountSetup, StoredAccount
+from gemgate.ports.accounts import AccountSetup, AuditLine, StoredAccount
 from gemgate.testing import Facts, FakeClock, ScriptedUpstream, settle
 
 OLD, ROTATED, OTHER = Cookies("psid-1", "ts-1"), Cookies("psid-1", "ts-2"), Cookies("psid-2", "ts-9")
+DEAD = Cookies("psid-3", "ts-3")
 CALLER = Caller(client="cli", admin=True)
 
 
@@ -38,6 +40,8 @@ class Google(ScriptedUpstream):
     async def open(self, cookies: Cookies | None, **how: Any) -> Any:
         opened = await super().open(cookies, **how)
         await self.may_open.wait()
+        if cookies in (None, DEAD):
+            raise SignedOut("no session")
         return opened
 
     async def rotate(self) -> Rotated:
@@ -70,6 +74,10 @@ class Rows(MemoryAccounts):
         found = await super().all()
         await self._turn()
         return found
+
+    async def audit(self, line: AuditLine) -> None:
+        await self._turn()
+        await super().audit(line)
 
     async def remove(self, name: str) -> None:
         for _ in range(6):
@@ -105,10 +113,59 @@ class House:
         )
         return account, self.google[-1], refresher
 
+    def states(self) -> list[Any]:
+        """The words that accounts went through."""
+        return [fact.data["state"] for fact in self.facts.named("account.state")]
+
 
 @pytest.fixture
 def house() -> House:
     return House()
+
+
+@pytest.fixture
+async def living(house: House) -> AsyncIterator[House]:
+    """One in which somebody looks after each account, as in a gateway."""
+    refreshers: list[asyncio.Task[None]] = []
+
+    def on_added(account: Account) -> None:
+        refresher = SessionRefresher(
+            account, rotate_every=0.0, clock=house.clock, random=lambda: 0.5, observer=house.facts
+        )
+        refreshers.append(asyncio.create_task(refresher.run()))
+
+    house.registry.on_added, house.registry.on_removed = on_added, lambda account: None
+    yield house
+    for one in refreshers:
+        one.cancel()
+    await asyncio.gather(*refreshers, return_exceptions=True)
+
+
+@pytest.mark.parametrize("set_up", [False, True], ids=["handed over", "with its set-up"])
+async def test_an_account_that_comes_with_cookies_starts_until_they_are_tried(living: House, set_up: bool) -> None:
+    registry = living.registry
+    way = registry.add(AccountSetup("a"), CALLER, cookies=OLD) if set_up else registry.replace_cookies("a", OLD, CALLER)
+    await way
+    await living.clock.advance(10)
+    assert living.states() == ["ready"]
+    assert living.google[-1].opened_with == [OLD]
+
+
+async def test_cookies_that_do_not_sign_in_leave_an_account_that_needs_a_login(living: House) -> None:
+    with pytest.raises(SignedOut):
+        await living.registry.add(AccountSetup("a"), CALLER, cookies=DEAD)
+    assert living.states() == []
+    await living.clock.advance(10)
+    assert living.states() == ["needs_login"]
+    with pytest.raises(SignedOut):
+        await living.registry.replace_cookies("b", DEAD, CALLER)
+    assert [account.name for account in living.pool.accounts] == ["a"]
+
+
+async def test_an_account_without_cookies_needs_a_login(living: House) -> None:
+    await living.registry.add(AccountSetup("a"), CALLER)
+    await living.clock.advance(10)
+    assert living.states() == ["needs_login"]
 
 
 async def test_cookies_that_are_handed_over_while_the_old_ones_are_renewed_stay(house: House) -> None:

@@ -7,9 +7,15 @@ there and null.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 Moment = Annotated[float, Field(description="epoch seconds")]
 DateTime = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class Waiting(TypedDict):
+    waiting_for: NotRequired[str]
+    needs_person: NotRequired[Literal[True]]

@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from gemgate.dialects.shapes import DateTime
+from gemgate.dialects.shapes import DateTime, Waiting
 from gemgate.dialects.shapes.pictures import PictureFacts
 
 
@@ -90,8 +90,11 @@ class InteractionUsage(TypedDict):
     estimated: bool
 
 
-class Interaction(TypedDict):
-    """What the request said stands in it again where it said something."""
+class Interaction(Waiting):
+    """What the request said stands in it again where it said something.
+
+    needs_person: nothing goes on before an account is signed in, or one that was paused is resumed.
+    """
 
     id: str
     object: Literal["interaction"]

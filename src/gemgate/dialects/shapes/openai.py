@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gemgate.dialects.openai_batches import Status
+from gemgate.dialects.shapes import Waiting
 from gemgate.dialects.shapes.pictures import PictureFacts
 from gemgate.media import MediaState
 
@@ -196,8 +197,11 @@ class MediaFailure(TypedDict):
     message: str
 
 
-class Video(TypedDict):
-    """seconds, size: as measured once it is here, before that as wished. The measured facts come with its file."""
+class Video(Waiting):
+    """seconds, size: as measured once it is here, before that as wished. The measured facts come with its file.
+
+    needs_person: nothing goes on before an account is signed in, or one that was paused is resumed.
+    """
 
     id: str
     object: Literal["video"]

@@ -6,6 +6,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from gemgate.dialects.shapes import Waiting
 from gemgate.dialects.shapes.openai import ReasoningTokens
 from gemgate.dialects.shapes.pictures import PictureFacts
 
@@ -141,8 +142,11 @@ class ReasoningEcho(TypedDict):
     summary: str | None
 
 
-class OpenAIResponse(TypedDict):
-    """Fields from instructions to user tell the request again."""
+class OpenAIResponse(Waiting):
+    """Fields from instructions to user tell the request again.
+
+    needs_person: nothing goes on before an account is signed in, or one that was paused is resumed.
+    """
 
     id: str
     object: Literal["response"]

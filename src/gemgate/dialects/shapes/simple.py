@@ -6,7 +6,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from gemgate.dialects.shapes import DateTime
+from gemgate.dialects.shapes import DateTime, Waiting
 from gemgate.dialects.shapes.openai import MediaFailure
 from gemgate.dialects.shapes.pictures import PictureFacts
 from gemgate.dialects.simple_batches import BatchStatus
@@ -113,7 +113,7 @@ class BatchCounts(TypedDict):
     status: BatchStatus
 
 
-class BatchState(BatchCounts):
+class BatchState(BatchCounts, Waiting):
     """next_offset: where the next page of results begins, if there is one. The forecast's fields come while it runs.
 
     needs_person: nothing goes on before an account is signed in, or one that was paused is resumed.
@@ -123,8 +123,6 @@ class BatchState(BatchCounts):
     errors: list[TaskFailure]
     cancelled: NotRequired[int]
     next_offset: NotRequired[int]
-    waiting_for: NotRequired[str]
-    needs_person: NotRequired[Literal[True]]
     ready_at: NotRequired[DateTime | None]
     eta_seconds: NotRequired[int | None]
     limited_by: NotRequired[Bound | None]
@@ -183,7 +181,9 @@ class MediaFileFacts(TypedDict):
     channels: NotRequired[int]
 
 
-class Music(TypedDict):
+class Music(Waiting):
+    """needs_person: nothing goes on before an account is signed in, or one that was paused is resumed."""
+
     id: str
     object: Literal["music"]
     status: MediaState

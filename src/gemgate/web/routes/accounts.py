@@ -233,11 +233,8 @@ async def add(context: NodeContext) -> Response:
         rotate=body.rotate,
     )
     registry = context.service.account_registry
-    account = await registry.add(setup, context.caller, only_new=body.only_new)
-    if cookies is None:
-        return _shown(context, account)
-    account = await registry.replace_cookies(body.name, cookies, context.caller)
-    return _shown(context, account, _imported(context, cookies))
+    account = await registry.add(setup, context.caller, only_new=body.only_new, cookies=cookies)
+    return _shown(context, account, _imported(context, cookies) if cookies else "")
 
 
 @operation(

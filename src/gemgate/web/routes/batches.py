@@ -299,9 +299,9 @@ def _state(batch: Batch) -> BatchView:
 
 async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchView:
     """With when it will be over, and what it waits for."""
-    planned, waiting = await jobs.planner.of_batch(batch), jobs.waiting_for(batch, caller.language)
+    planned = await jobs.planner.of_batch(batch)
     ready: Mapping[str, Any] = forecasts.told(planned, jobs.clock.now(), caller.language) if planned else {}
-    return replace(_state(batch), forecast=ready, waiting_for=waiting, needs_person=jobs.needs_person(batch))
+    return replace(_state(batch), forecast=ready, standstill=jobs.standstill(batch))
 
 
 def _done(jobs: Jobs, task: Task) -> TaskResult:

@@ -15,7 +15,7 @@ from gemgate.batches import Batch, BatchKind, JobStatus, Task
 from gemgate.chat import Fold
 from gemgate.dialects.openai_batches import LineError
 from gemgate.dialects.simple_music import write_file
-from gemgate.dialects.wire import rfc3339
+from gemgate.dialects.wire import rfc3339, waiting
 from gemgate.errors import BadRequest
 from gemgate.jobs.answers import BACKGROUND, KEYED
 from gemgate.jobs.batches import OPENAI, scope
@@ -164,9 +164,10 @@ async def _told(context: NodeContext, batch: Batch) -> dict[str, Any]:
     failed = await jobs.store.tasks(batch.id, status=("failed",), limit=ERRORS) if batch.tally.failed else ()
     more = {
         **await _forecast(context, batch),
-        "waiting_for": jobs.waiting_for(batch, context.caller.language) or None,
+        "waiting_for": None,
+        **waiting(jobs.standstill(batch), context.caller.language),
         "errors": [_error(context, task) for task in failed],
-    } | ({"needs_person": True} if jobs.needs_person(batch) else {})
+    }
     found = loads(batch.metadata).get("errors") or []
     errors = [LineError.of(one).told(context.caller.language) for one in found[:ERRORS]]
     return _job(context, batch) | more | ({"input_errors": errors} if errors else {})
