@@ -34,6 +34,11 @@ CONNECT_SECONDS = 2.0
 IDLE_CONNECTION_SECONDS = 15.0
 """Shorter than a node keeps one (75 s), so that a node never closes one at the moment in which we use it."""
 
+LEAST_RATE = 10_000
+"""Bytes a second that a node's answer brings at least, beyond the time that it may be silent altogether."""
+FRAME_ENDS = (b"\n\n", b"\r\n\r\n")
+"""How an event of a stream ends."""
+
 _HOP_BY_HOP = frozenset(
     {
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
@@ -131,11 +136,14 @@ class Head:
 
 @dataclass(slots=True)
 class Exchange:
-    """An answer that is coming in."""
+    """An answer that is coming in. silence: seconds that all of it may be waited for, beyond what its bytes allow; of a
+    stream, each of its events.
+    """
 
     head: Head
     noticed: bool
     _response: aiohttp.ClientResponse
+    _silence: float
     _unread: bytes = b""
 
     def unread(self, data: bytes) -> None:
@@ -147,11 +155,22 @@ class Exchange:
         if self._unread:
             data, self._unread = self._unread, b""
             yield data
-        try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise Broken(type(error).__name__, ended=_ended(error)) from None
+        loop, waited, come, tail = asyncio.get_running_loop(), 0.0, 0, b""
+        while True:
+            began = loop.time()
+            try:
+                async with asyncio.timeout(self._silence + come / LEAST_RATE - waited):
+                    chunk = await self._response.content.readany()
+            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+                raise Broken(type(error).__name__, ended=_ended(error)) from None
+            if not chunk:
+                return
+            waited, come = waited + loop.time() - began, come + len(chunk)
+            if self.head.is_events:
+                tail = (tail + chunk)[-len(chunk) - 3 :]
+                if any(end in tail for end in FRAME_ENDS):
+                    waited, come = 0.0, 0
+            yield chunk
 
 
 class NodeClient:
@@ -159,6 +178,7 @@ class NodeClient:
 
     def __init__(self, token: str, *, silence: float) -> None:
         self._token = token
+        self._silence = silence
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=IDLE_CONNECTION_SECONDS, ttl_dns_cache=60, socket_factory=_socket
@@ -185,22 +205,30 @@ class NodeClient:
     ) -> AsyncIterator[Exchange]:
         """Send the request to a node; what it answers, until the block ends. Unsent, Broken.
 
-        fresh: the answer is wanted, not word that it has not changed. told: called when a notice comes.
+        fresh: the answer is wanted, not word that it has not changed. on_interim: called when a notice comes. A node
+        that has the request may take `silence` until its notice, and as long again until its head.
         """
         scope = connection.scope
         url = URL(node_url.rstrip("/") + _target(scope), encoded=True)
         headers = self._headers(connection, stated)
         if fresh:
             headers.popall("if-none-match", None)
+        deadline = _Deadline(self._silence)
+
+        def noticed() -> None:
+            deadline.again()
+            on_interim()
+
         data = None
         if body is not None:
-            data = await body.whole() if body.complete.is_set() else body.pieces()
-        sight = _InterimWatch(on_interim)
+            data = await body.whole() if body.complete.is_set() else deadline.sending(body)
+        sight = _InterimWatch(noticed)
         _sight.set(sight)
         try:
-            response = await self._session.request(
-                scope["method"], url, headers=headers, data=data, allow_redirects=False
-            )
+            async with deadline.timeout:
+                response = await self._session.request(
+                    scope["method"], url, headers=headers, data=data, allow_redirects=False
+                )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             raise Unsent(type(error).__name__) from None
         except (aiohttp.ClientError, TimeoutError, ConnectionError, GatewayError, ClientDisconnected) as error:
@@ -211,7 +239,7 @@ class NodeClient:
             if response.status < 200 or (300 <= response.status < 400 and response.status != 304):
                 # No route of ours leads elsewhere; clients would take their keys along to wherever this one does.
                 raise Broken(f"HTTP {response.status}", noticed=sight.noticed)
-            yield Exchange(_head(response), sight.noticed, response)
+            yield Exchange(_head(response), sight.noticed, response, self._silence)
         finally:
             # Also ends the call on the node, unless its answer has been read to the end.
             response.close()
@@ -245,6 +273,30 @@ class NodeClient:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+class _Deadline:
+    """Until when a node's head is waited for; a client that is slow to send is not the node's fault."""
+
+    def __init__(self, silence: float) -> None:
+        self._silence = silence
+        self.timeout = asyncio.timeout(silence)
+
+    def again(self) -> None:
+        self._move(asyncio.get_running_loop().time() + self._silence)
+
+    async def sending(self, body: Body) -> AsyncIterator[bytes]:
+        """A body as its client sends it, each piece of which the node has to take in time."""
+        self._move(None)
+        async for piece in body.pieces():
+            self.again()
+            yield piece
+            self._move(None)
+        self.again()
+
+    def _move(self, when: float | None) -> None:
+        if not self.timeout.expired():
+            self.timeout.reschedule(when)
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

@@ -32,10 +32,8 @@ from gemgate.web.relay import call_info
 from gemgate.web.relay.body import Body
 from gemgate.web.relay.call_info import CallInfo, Defaults
 from gemgate.web.relay.metrics import RelayMetrics
-from gemgate.web.relay.node_client import Broken, Exchange, Head, NodeClient, Unsent
+from gemgate.web.relay.node_client import FRAME_ENDS, Broken, Exchange, Head, NodeClient, Unsent
 from gemgate.web.relay.routes import Route
-
-FRAME_ENDS = (b"\n\n", b"\r\n\r\n")
 
 MAX_NODES = 3
 """Nodes that are asked for one call at most."""
