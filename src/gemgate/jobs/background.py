@@ -137,7 +137,7 @@ class BackgroundAnswers:
             raise _without_answer(answer_id, form.previous)
         call, body = await _called(await self.answers.task(batch))
         fold = Fold()
-        writer = form.writer(_meta(batch, loads(batch.metadata)["language"]), body, batch.model, "")
+        writer = form.writer(_meta(batch), body, batch.model, "")
         for _, event in events:
             fold.add(event)
             writer.event(0, event)
@@ -149,8 +149,10 @@ class BackgroundAnswers:
         return (await _called(await self.answers.task(batch)))[0].body.get("input")
 
 
-def _meta(batch: Batch, language: str) -> ResponseMeta:
-    return ResponseMeta(batch.id, int(batch.created_at), loads(batch.metadata).get("base_url", ""), language)
+def _meta(batch: Batch, language: str = "") -> ResponseMeta:
+    """language: of who asks; without one, of who ordered."""
+    about = loads(batch.metadata)
+    return ResponseMeta(batch.id, int(batch.created_at), about.get("base_url", ""), language or about["language"])
 
 
 async def _called(task: Task) -> tuple[AnswerCall, Any]:
