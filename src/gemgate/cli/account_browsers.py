@@ -10,8 +10,8 @@ import typer
 
 from gemgate.cli.account_backend import AccountBackend, Facts
 from gemgate.cli.account_choice import everybody, read_cookies, show_identities, spelled
-from gemgate.cli.account_desk import NameArgument, on_accounts, print_json, say_where
-from gemgate.cli.terminal import JsonOption, err, marked, out, say
+from gemgate.cli.account_desk import NameArgument, on_accounts, say_where
+from gemgate.cli.terminal import JsonOption, err, marked, out, say, write_json
 from gemgate.ports.accounts import AccountSetup
 
 
@@ -34,7 +34,7 @@ async def who(
     with err.status(say("looking who is signed in …", "正在查看已登录的账号…")):
         found = await everybody(backend, places, held)
     if as_json:
-        print_json({"identities": found})
+        write_json({"identities": found})
     else:
         show_identities(found)
 
@@ -58,7 +58,7 @@ async def pair(
 
 def _show_code(facts: Facts, *, as_json: bool) -> None:
     if as_json:
-        print_json(facts)
+        write_json(facts)
         return
     until = time.strftime("%H:%M:%S", time.localtime(facts["expires_at"]))
     words = say("[bold]{}[/bold]  for {}, until {}", "[bold]{}[/bold]  用于 {}，{} 前有效")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -81,7 +80,3 @@ def on_accounts(work: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 def say_where(backend: AccountBackend) -> None:
     err.print(backend.where, style="dim", highlight=False, soft_wrap=True)
-
-
-def print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))

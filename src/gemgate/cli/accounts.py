@@ -24,7 +24,6 @@ from gemgate.cli.account_desk import (
     UrlOption,
     at_desk,
     on_accounts,
-    print_json,
     say_where,
 )
 from gemgate.cli.lives import app as lab
@@ -40,6 +39,7 @@ from gemgate.cli.terminal import (
     out,
     run,
     say,
+    write_json,
 )
 from gemgate.cli.words import span, word
 from gemgate.errors import GatewayError, LocalText, NotFound
@@ -68,7 +68,7 @@ async def list_accounts(
     """All accounts: state, lanes, what cools, how long the session will live."""
     found = await backend.all()
     if as_json:
-        print_json({"where": backend.where, "accounts": found})
+        write_json({"where": backend.where, "accounts": found})
         return
     say_where(backend)
     if not found:
@@ -187,7 +187,7 @@ async def show(
     """One account, and who did what with it."""
     facts = await backend.one(name)
     if as_json:
-        print_json(facts)
+        write_json(facts)
         return
     say_where(backend)
     out.print(_named(facts["name"], _state(facts)), highlight=False, soft_wrap=True)
@@ -227,7 +227,7 @@ async def ask_google(
             facts, why = await _tested(backend, one)
         bad += bool(why)
         if as_json:
-            print_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
+            write_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
         else:
             out.print(
                 marked(say("[red]{}: {}[/red]", "[red]{}：{}[/red]"), one, why) if why else _named(one, _state(facts)),
@@ -262,7 +262,7 @@ async def find_walls(
     with err.status(marked(say("asking {} what stands at the end of long prompts …", "正在用长提示词测试 {}…"), name)):
         facts = await backend.measure(name)
     if as_json:
-        print_json(facts)
+        write_json(facts)
     else:
         out.print(_named(name, _reads(facts)), highlight=False, soft_wrap=True)
 
@@ -393,7 +393,7 @@ def _from_here(source: str) -> str:
 
 def _report(facts: Facts, *, as_json: bool, must_be_ready: bool = False) -> None:
     if as_json:
-        print_json(facts)
+        write_json(facts)
     else:
         out.print(_named(facts["name"], _state(facts)), highlight=False, soft_wrap=True)
         if facts["notice"]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from gemgate.cli.connection import Connection, through
-from gemgate.cli.terminal import out, say
+from gemgate.cli.terminal import out, say, write_json
 
 
 def order_planned(
@@ -23,7 +22,7 @@ def order_planned(
 
     planned = through(work, *where)
     if as_json:
-        print(json.dumps(planned, ensure_ascii=False, indent=2))
+        write_json(planned)
         return
     for line in lines(planned):
         out.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -15,11 +15,12 @@ from typing import Any
 
 import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, written_whole
 from gemgate.cli.jobs import PERSON_SECONDS, Patience
-from gemgate.cli.terminal import progress, quoted, say
+from gemgate.cli.terminal import MoreColumn, marked, progress, say
 from gemgate.cli.words import span
 from gemgate.errors import GatewayError, Unreachable
 
@@ -70,10 +71,10 @@ async def follow(
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[more]}"),
+        MoreColumn(),
     )
     with progress(*columns, quiet=quiet, stays=True) as shown:
-        bar = shown.add_task(say("painting", "正在生成"), total=None, more="")
+        bar = shown.add_task(say("painting", "正在生成"), total=None, more=Text())
         waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         fetchers = [asyncio.create_task(_fetcher(gateway, waiting, folder, haul)) for _ in range(FETCHES)]
         try:
@@ -131,9 +132,8 @@ async def _events(
         except Unreachable:
             if gateway.own:
                 raise
-            shown.update(
-                bar, more=f"[yellow]{say('the gateway is away, waiting for it', '网关暂时无法访问，正在等待')}[/yellow]"
-            )
+            away = say("the gateway is away, waiting for it", "网关暂时无法访问，正在等待")
+            shown.update(bar, more=marked("[yellow]{}[/yellow]", away))
         await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
         failures += 1
 
@@ -143,16 +143,17 @@ def _settled(status: dict[str, Any]) -> bool:
     return status["status"] == "paused" or not status["pending"]
 
 
-def _more(status: dict[str, Any]) -> str:
-    parts = []
+def _more(status: dict[str, Any]) -> Text:
+    parts: list[Text] = []
     if status["failed"]:
-        parts.append(f"[red]{status['failed']} {say('failed', '张失败')}[/red]")
+        parts.append(marked("[red]{} {}[/red]", status["failed"], say("failed", "张失败")))
     if reason := status.get("waiting_for"):
-        parts.append(f"[yellow]{quoted(reason)}[/yellow]")
+        parts.append(marked("[yellow]{}[/yellow]", reason))
     elif (eta := status.get("eta_seconds")) and (ready := status.get("ready_at")):
         left = span(eta, whole=True)
-        parts.append(say(f"about {left} left, ready by {local(ready)}", f"约剩 {left}，预计 {local(ready)} 前完成"))
-    return ", ".join(parts)
+        told = say(f"about {left} left, ready by {local(ready)}", f"约剩 {left}，预计 {local(ready)} 前完成")
+        parts.append(Text(told))
+    return Text(", ").join(parts)
 
 
 async def _fetcher(

@@ -7,7 +7,6 @@ machine and one in this process are the same to them.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +21,7 @@ from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.images import AspectOption, ModelOption, SizeOption, shape_wished
 from gemgate.cli.jobs import PERSON_SECONDS, IdArgument, LimitOption, PatienceOption, StatusOption
-from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, counted, err, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, counted, err, out, say, write_json
 from gemgate.cli.words import word
 
 batch = typer.Typer(
@@ -205,7 +204,7 @@ def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
     """Say what came of it; 1 when an image is missing in the end, 3 when it waits for a person."""
     status = haul.status
     if as_json:
-        print(json.dumps(haul.summary(), ensure_ascii=False, indent=2))
+        write_json(haul.summary())
     else:
         new = len(haul.files) - haul.kept
         there = say(f", {haul.kept} had been fetched before", f"，已有 {haul.kept} 张") if haul.kept else ""

@@ -15,7 +15,7 @@ from rich.text import Text
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import look
-from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, load_settings, out, run, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, load_settings, out, run, say, write_json
 from gemgate.cli.words import word
 from gemgate.errors import GatewayError, SettingsError
 from gemgate.policy.cookie_order import cookie_order
@@ -66,7 +66,7 @@ def canary(
             with drafted(record / f"{name}.json", 0o600) as file:
                 file.write((json.dumps(frames) + "\n").encode())
     if as_json:
-        print(json.dumps(summary, indent=2))
+        write_json(summary)
     else:
         _show(findings, watch)
     if any(finding.verdict == "changed" for finding in findings):

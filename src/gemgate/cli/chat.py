@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -26,9 +25,10 @@ from gemgate.cli.terminal import (
     load_settings,
     marked,
     out,
-    plain,
     run,
     say,
+    write,
+    write_json,
 )
 from gemgate.cli.words import word
 from gemgate.settings import Settings
@@ -122,8 +122,7 @@ def _ask() -> str | None:
 def _show(text: str, thought: bool, *, thoughts: bool) -> None:
     """A piece of an answer; of its thoughts only where they are wanted."""
     if not thought:
-        sys.stdout.write(plain(text))
-        sys.stdout.flush()
+        write(text, end="")
     elif thoughts:
         err.print(text, style="dim", end="", highlight=False)
 
@@ -139,7 +138,7 @@ async def streamed(service: Service, request: ChatRequest, *, thoughts: bool = F
                 _show(event.text, False, thoughts=thoughts)
             elif isinstance(event, ThoughtDelta):
                 _show(event.text, True, thoughts=thoughts)
-    sys.stdout.write("\n")
+    write("")
     return "".join(said)
 
 
@@ -161,7 +160,7 @@ async def _models(settings: Settings, as_json: bool) -> None:
 def _listed(rows: list[dict[str, Any]], as_json: bool) -> None:
     """For scripts or for people; a gateway that was named does not tell what serves a model."""
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        write_json(rows)
         return
     for row in rows:
         if "served_by" not in row:

@@ -6,7 +6,6 @@ the machine-readable provenance that the visible logo stood for.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, progress, reason, say
+from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, progress, reason, say, write_json
 from gemgate.errors import NO_TEXT, ClientError, LocalText
 from gemgate.imaging import (
     PROFILES,
@@ -92,7 +91,7 @@ def clean_files(
     job = _Job(known, check=check, copies=output is not None)
     rows = list(_with_progress(pairs, job, quiet=as_json))
     if as_json:
-        print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
+        write_json([asdict(row) for row in rows], indent=None)
     else:
         _tell_rows(rows, skipped)
     if any(row.logo == "error" for row in rows):
@@ -121,7 +120,7 @@ def calibrate(
     if output is not None:
         _write(output, profiles_to_json([found.profile]).encode())
     if as_json:
-        print(json.dumps(asdict(found)))
+        write_json(asdict(found), indent=None)
     else:
         _tell(found, output)
 

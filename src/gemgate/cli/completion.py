@@ -15,7 +15,7 @@ from typing import Annotated, Literal, get_args
 import typer
 from typer._completion_shared import _get_shell_name, get_completion_script
 
-from gemgate.cli.terminal import fail, out, reason, say
+from gemgate.cli.terminal import fail, out, reason, say, write
 from gemgate.stores.drafts import drafted
 
 Shell = Literal["bash", "zsh", "fish", "powershell", "pwsh"]
@@ -49,7 +49,7 @@ def install_completion(shell: ShellArgument = None) -> None:
 @app.command()
 def show(shell: ShellArgument = None) -> None:
     """Print the script, to be put where you like."""
-    print(_script(_meant(shell)))
+    write(_script(_meant(shell)))
 
 
 def installed(shell: Shell) -> tuple[bool, str]:

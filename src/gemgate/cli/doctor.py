@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -21,7 +20,18 @@ from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.defaults import in_force
 from gemgate.assembly.live_settings import LiveSettings
 from gemgate.assembly.storage import Look, database_url, look, open_bucket, sqlite_path
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, language, load_settings, marked, out, run, say
+from gemgate.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    err,
+    language,
+    load_settings,
+    marked,
+    out,
+    run,
+    say,
+    write_json,
+)
 from gemgate.errors import GatewayError, LocalText, SignedOut, StorageDown, Unreachable
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.record import InMemoryRecord
@@ -92,7 +102,7 @@ def show_settings(
         if not changed or origins[name] != "default"
     }
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        write_json(rows)
         return
     if not rows:
         out.print(say("Every setting is the default.", "所有设置均为默认值。"))
@@ -143,7 +153,7 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     settings = load_settings(config=config).settings
     findings = run(_all(settings))
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        write_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             out.print(

@@ -110,7 +110,7 @@ def list_nodes(json: JsonOption = False, config: ConfigOption = None) -> None:
 
     found = run(read())
     if json:
-        out.print_json(data=[_row(node) for node in found])
+        out.write_json(data=[_row(node) for node in found])
         return
     if not found:
         err.print(

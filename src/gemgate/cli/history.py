@@ -18,7 +18,18 @@ import typer
 from rich.table import Table
 
 from gemgate.cli.connection import Connection, UrlOption, through
-from gemgate.cli.terminal import ConfigOption, JsonOption, confirmed, err, fail, language, out, plain, say
+from gemgate.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    confirmed,
+    err,
+    fail,
+    language,
+    out,
+    say,
+    write,
+    write_json,
+)
 from gemgate.dialects import account_history as shapes
 from gemgate.errors import ClientError, Unreachable
 from gemgate.stores.drafts import drafted
@@ -109,9 +120,9 @@ def show(
 
     told = _through(work, url, key, config)
     if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        write_json(told)
         return
-    print(plain(shapes.write_markdown(told, chinese=language() == "zh")), end="")
+    write(shapes.write_markdown(told, chinese=language() == "zh"), end="")
 
 
 @history.command()
@@ -148,7 +159,7 @@ def export(
 
     done = _through(work, url, key, config)
     if as_json:
-        print(json.dumps({"output": str(target), **done}, ensure_ascii=False, indent=2))
+        write_json({"output": str(target), **done})
         return
     en, zh = f"{done['chats']} chats written to {target}", f"已写入 {done['chats']} 个对话到 {target}"
     out.print(say(en, zh), highlight=False, soft_wrap=True)
@@ -220,7 +231,7 @@ def delete(
 
     told = _through(work, url, key, config)
     if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        write_json(told)
         return
     out.print(say(f"{chat} deleted", f"已删除 {chat}"), highlight=False)
 
@@ -233,7 +244,7 @@ def _change(
 
     told = _through(work, url, key, config)
     if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        write_json(told)
         return
     if told["confirmed"] is False:
         fail(say("Google took the change and does not show it", "Google 接受了修改，但并未显示"))
@@ -296,7 +307,7 @@ async def _gathered(
 def _told(found: dict[str, Any], *, as_json: bool) -> None:
     """The chats, and which accounts could not be asked, each reason once; 1 when there are such."""
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        write_json(found)
     elif not found["data"] and not found["problems"]:
         err.print(say("No chats", "没有对话"), highlight=False)
     elif found["data"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from typer import Exit
 
 from gemgate.cli import jobs
 from gemgate.cli.connection import Connection, through
-from gemgate.cli.terminal import err, out, progress, say
+from gemgate.cli.terminal import err, out, progress, say, write_json
 from gemgate.files import Inline
 from gemgate.images import ImageRequest
 
@@ -47,7 +46,7 @@ def order_images(
 
     task, files = through(work, url, key, config, resident=wait)
     if as_json:
-        print(json.dumps({**task, "files": [str(file) for file in files]} if wait else task, ensure_ascii=False))
+        write_json({**task, "files": [str(file) for file in files]} if wait else task, indent=None)
     elif wait:
         for file in files:
             out.print(str(file), highlight=False, soft_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mimetypes
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from gemgate.cli.terminal import (
     reason,
     run,
     say,
+    write_json,
 )
 from gemgate.cli.words import word
 from gemgate.dialects.image_options import model_for, shape
@@ -190,7 +190,7 @@ def _make(wanted: ImageRequest, folder: Path, config: Path | None, *, as_json: b
     settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config, quiet=True).settings
     results = run(_made(settings, wanted, folder, quiet=as_json))
     if as_json:
-        print(json.dumps([_row(path, result) for path, result in results], ensure_ascii=False, indent=2))
+        write_json([_row(path, result) for path, result in results])
     else:
         _show(results)
     if any(isinstance(result, GatewayError) for _, result in results):

@@ -21,7 +21,18 @@ from rich.table import Table
 from gemgate.batches import BatchKind, JobStatus
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
-from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, counted, err, fail, marked, out, say
+from gemgate.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    OutputOption,
+    counted,
+    err,
+    fail,
+    marked,
+    out,
+    say,
+    write_json,
+)
 from gemgate.cli.words import span, word
 from gemgate.errors import Unreachable
 
@@ -79,7 +90,7 @@ def found(
 def listed(answer: dict[str, Any], none: str, *, as_json: bool) -> None:
     """Print a list of jobs; `none` where it is empty."""
     if as_json:
-        _print(answer)
+        write_json(answer)
         return
     if not answer["data"]:
         err.print(none, highlight=False)
@@ -214,7 +225,7 @@ def fetch(
     """Fetch what a job has made so far: pictures as files, answers as JSON, an OpenAI batch's output and error file."""
     files = through(lambda gateway: fetched(gateway, job_id, output), url, key, config)
     if as_json:
-        _print({"id": job_id, "files": [str(path) for path in files]})
+        write_json({"id": job_id, "files": [str(path) for path in files]})
         return
     out.print(written(files, output), highlight=False, soft_wrap=True)
 
@@ -302,14 +313,10 @@ async def fetched(gateway: Connection, job_id: str, folder: Path) -> list[Path]:
     return files
 
 
-def _print(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
 def shown(job: dict[str, Any], *, as_json: bool) -> None:
     """Print how one job stands."""
     if as_json:
-        _print(job)
+        write_json(job)
         return
     _line(job, as_json=False)
     if job["seconds"] is not None and job["prompts_sent"] is not None:
@@ -324,7 +331,7 @@ def shown(job: dict[str, Any], *, as_json: bool) -> None:
 
 def _line(job: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(job, ensure_ascii=False), flush=True)
+        write_json(job, indent=None)
         return
     text = (
         f"{job['id']} {word(job['kind'])} {word(job['status'])}"

@@ -24,9 +24,9 @@ from gemgate.cli.terminal import (
     language,
     out,
     progress,
-    quoted,
     reason,
     say,
+    write_json,
 )
 from gemgate.cli.words import span, word
 from gemgate.errors import GatewayError
@@ -153,13 +153,13 @@ async def _made(
 
 
 def _stands(state: dict[str, Any]) -> str:
-    waits = f": {quoted(state['waiting_for'])}" if state.get("waiting_for") else ""
+    waits = f": {state['waiting_for']}" if state.get("waiting_for") else ""
     return f"{state['id']} {word(state['status'])}{waits}"
 
 
 def _told(made: dict[str, Any], written: Path | None, facts: str, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"file": str(written) if written else None, **made}, ensure_ascii=False, indent=2))
+        write_json({"file": str(written) if written else None, **made})
     elif written is not None:
         out.print(f"{written}: {facts}", highlight=False, soft_wrap=True)
     if made["status"] not in OVER:

@@ -17,8 +17,20 @@ import typer
 from gemgate.accounts import Cookies
 from gemgate.cli import moved_files
 from gemgate.cli.account_backend import AccountBackend
-from gemgate.cli.account_desk import KeyOption, NodeOption, UrlOption, at_desk, print_json, say_where
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, reason, say
+from gemgate.cli.account_desk import KeyOption, NodeOption, UrlOption, at_desk, say_where
+from gemgate.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    err,
+    fail,
+    language,
+    load_settings,
+    marked,
+    out,
+    reason,
+    say,
+    write_json,
+)
 from gemgate.dialects import cookie_text, gateways
 from gemgate.dialects.gateways import Remark, Taken, WebAccount
 from gemgate.errors import GatewayError, LocalText
@@ -194,7 +206,7 @@ def rows(taken: Taken) -> list[tuple[str, str, str, str]]:
 
 def _show(taken: Taken, outcomes: Outcomes, *, as_json: bool, applied: bool) -> None:
     if as_json:
-        print_json(report(taken, outcomes, applied=applied))
+        write_json(report(taken, outcomes, applied=applied))
         return
     title = next(form.title for form in gateways.FORMATS if form.name == taken.format)
     out.print(say(f"The configuration of {title}.", f"{title} 的配置。"), highlight=False)

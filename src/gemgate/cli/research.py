@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.jobs import OVER, PERSON_SECONDS, PatienceOption, awaited, goes_on, stands_still
-from gemgate.cli.terminal import ConfigOption, JsonOption, asked, err, fail, out, progress, quoted, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, asked, err, fail, out, progress, say, write_json
 from gemgate.cli.words import word
 from gemgate.errors import GatewayError
 
@@ -75,7 +75,7 @@ def research(
     if output is not None:
         written_whole(output, _with_sources(done).encode())
     if as_json:
-        print(json.dumps({"file": str(output) if output else None, **done}, ensure_ascii=False, indent=2))
+        write_json({"file": str(output) if output else None, **done})
     elif output is None:
         out.print(_with_sources(done), highlight=False, markup=False, soft_wrap=True)
     else:
@@ -118,7 +118,7 @@ async def _ended(gateway: Connection, made: dict[str, Any], patience: float, *, 
         telling: asyncio.Task[None] | None = None
 
         def changed(state: dict[str, Any]) -> None:
-            shown.update(bar, description=f"{made['id']} {quoted(state.get('waiting_for') or words)}")
+            shown.update(bar, description=f"{made['id']} {state.get('waiting_for') or words}")
 
         async def look() -> dict[str, Any]:
             nonlocal telling

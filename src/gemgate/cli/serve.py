@@ -29,6 +29,7 @@ from gemgate.cli.terminal import (
     reason,
     run,
     say,
+    write,
 )
 from gemgate.collector import collect_rarely
 from gemgate.machine import CLIENTS
@@ -182,7 +183,7 @@ async def run_server(
         await server.serve(sockets=[sock])
     finally:
         if demo and server.started:
-            print(
+            write(
                 say(
                     "The demo has ended, and its pictures and batches with it.",
                     "演示已结束，图片和批量任务也一并删除。",
@@ -291,7 +292,7 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, e
 
 def _tell_demo(base: str) -> None:
     # Plain lines, however long: a frame would cut commands off that are there to be copied.
-    print(
+    lines = (
         say(
             f"gemgate demo on {base}: a simulated Google, no account needed. Ctrl-C ends it, and what it made goes.",
             f"gemgate demo 位于 {base}：模拟的 Google，不需要账号。按 Ctrl-C 结束，生成的内容也随之删除。",
@@ -315,6 +316,5 @@ def _tell_demo(base: str) -> None:
         '  messages = [{"role": "user", "content": "Say hello"}]',
         '  answer = client.chat.completions.create(model="gemini-3-flash-preview", messages=messages)',
         "  print(answer.choices[0].message.content)",
-        sep="\n",
-        flush=True,
     )
+    write("\n".join(lines))

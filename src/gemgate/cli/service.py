@@ -18,7 +18,7 @@ import typer
 
 from gemgate.cli import service_files
 from gemgate.cli.service_files import Keeper, Plan, Step
-from gemgate.cli.terminal import err, fail, language, out, reason, say
+from gemgate.cli.terminal import err, fail, language, out, reason, say, write
 from gemgate.errors import SettingsError
 from gemgate.settings import CONFIG_FILE
 from gemgate.settings.folders import data_home
@@ -104,7 +104,7 @@ def uninstall(system: SystemOption = False, show: PrintOption = False) -> None:
     steps = service_files.uninstall_steps(plan)
     if show:
         for step in (*steps, ("rm", str(plan.file))):
-            print(shlex.join(step))
+            write(shlex.join(step))
         return
     file = Path(plan.file)
     if not file.exists():
@@ -240,11 +240,11 @@ def _needs_root(plan: Plan) -> None:
 
 def _show(plan: Plan, steps: tuple[Step, ...]) -> None:
     text = service_files.content(plan)
-    print(f"# {plan.file}")
-    print(text.decode("utf-16" if plan.keeper == "task" else "utf-8"), end="")
-    print(say("# then", "# 然后"))
+    write(f"# {plan.file}")
+    write(text.decode("utf-16" if plan.keeper == "task" else "utf-8"), end="")
+    write(say("# then", "# 然后"))
     for step in steps:
-        print(shlex.join(step))
+        write(shlex.join(step))
 
 
 def _run(step: Step, *, must: bool = True) -> None:

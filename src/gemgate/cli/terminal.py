@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
-from rich.progress import Progress, ProgressColumn
+from rich.progress import Progress, ProgressColumn, Task, TextColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -45,6 +47,13 @@ class Terminal(Console):
 
     def render_str(self, text: str, **wishes: Any) -> Text:
         return super().render_str(plain(text), **wishes)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Whatever it comes from (strings, tables, bars, lines of ours with texts of others), of each piece what is no
+        word of the library's to the terminal is `plain`.
+        """
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else plain(text), style, control)
 
     def print(self, *objects: Any, **wishes: Any) -> None:
         """As the library's; tables keep their first column (ids, names) whole, and in a pipe every row on one line. One
@@ -102,13 +111,28 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for script
 
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_HALVES = re.compile(r"[\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
     """Text from outside without what a terminal obeys: escape sequences (clipboard, title, colours), overprinting,
-    directions of writing. Line ends and tabs stay.
+    directions of writing. Line ends and tabs stay; bytes of a file's name that are no text are a mark each.
     """
-    return _CONTROLS.sub("", text)
+    return _HALVES.sub("\ufffd", _CONTROLS.sub("", text))
+
+
+def write(text: str, end: str = "\n") -> None:
+    """Text for programs and for people alike: to stdout as it is, however long its lines, and `plain`."""
+    sys.stdout.write(plain(text) + end)
+    sys.stdout.flush()
+
+
+def write_json(value: object, indent: int | None = 2) -> None:
+    """The same value for whoever reads it; what a terminal would obey is escaped."""
+    told = json.dumps(value, ensure_ascii=False, indent=indent)
+    for steering in (_CONTROLS, _HALVES):
+        told = steering.sub(lambda found: f"\\u{ord(found[0]):04x}", told)
+    write(told)
 
 
 def quoted(text: object) -> str:
@@ -133,7 +157,7 @@ def confirmed(question: str) -> None:
     """Ask before something is lost; leaves with 2 where nobody can answer, with 1 when the answer is no."""
     if not sys.stdin.isatty():
         fail(say("nobody answers here; --yes goes on without being asked", "此处无人回答；加 --yes 则不再询问"), 2)
-    typer.confirm(question, abort=True, err=True)
+    typer.confirm(plain(question), abort=True, err=True)
 
 
 async def asked(question: Callable[[], T]) -> T:
@@ -153,8 +177,22 @@ async def asked(question: Callable[[], T]) -> T:
     return await answer
 
 
+class MoreColumn(ProgressColumn):
+    """What a task says beside its bar, `more`: a line with markup of ours."""
+
+    def render(self, task: Task) -> Text:
+        more: Text = task.fields["more"]
+        return more
+
+
 def progress(*columns: ProgressColumn, quiet: bool = False, stays: bool = False) -> Progress:
-    """A bar while something lasts; nothing where stderr is no terminal. stays: its last look is left there."""
+    """A bar while something lasts; nothing where stderr is no terminal. stays: its last look is left there.
+
+    Descriptions are no markup; what a bar says in colours is in a `MoreColumn`.
+    """
+    for column in columns:
+        if isinstance(column, TextColumn):
+            column.markup = False
     return Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=not stays)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import aiohttp
 import typer
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
-from gemgate.cli.terminal import ConfigOption, JsonOption, fail, out, plain, reason, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, out, reason, say, write, write_json
 
 
 def transcribe(
@@ -57,10 +56,10 @@ def transcribe(
     if output is not None:
         written_whole(output, f"{text}\n".encode())
     if as_json:
-        print(json.dumps({"file": str(output) if output else None, **told}, ensure_ascii=False, indent=2))
+        write_json({"file": str(output) if output else None, **told})
     elif output is not None:
         out.print(
             say(f"{len(text)} characters written to {output}", f"已写入 {len(text)} 个字符到 {output}"), highlight=False
         )
     else:
-        print(plain(text))
+        write(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -10,7 +9,7 @@ import typer
 from rich.table import Table
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, out, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, out, say, write, write_json
 from gemgate.cli.words import word
 from gemgate.ports.usage import AMOUNTS, DIMENSIONS
 
@@ -62,10 +61,10 @@ def usage(
 def _tell(answer: Any, *, as_json: bool) -> None:
     """answer: a table of comma separated values as text, or the gateway's JSON."""
     if isinstance(answer, str):
-        typer.echo(answer, nl=False)
+        write(answer, end="")
         return
     if as_json:
-        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        write_json(answer)
         return
     if not answer["rows"]:
         err.print(say("No calls in these days", "这些天没有调用"), highlight=False)

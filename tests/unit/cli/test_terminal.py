@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +15,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.columns import Columns
+from rich.panel import Panel
+from rich.progress import TextColumn
+from rich.table import Table
+from rich.text import Text
 from typer.testing import CliRunner
 
 from gemgate import cli
-from gemgate.cli import accounts, backup, batch_watch, canary, clean, doctor, fleet, images, jobs, terminal
+from gemgate.cli import accounts, backup, batch_watch, canary, chat, clean, doctor, fleet, images, jobs, terminal
 from gemgate.errors import LocalText, Unreachable
 from gemgate.upstreams.web import canary as probes
 
-HOSTILE = "a[/b]\x1b]52;c;ZXZpbA==\x07[red]\x1b[2J\x9b31m[link=x]\u202ez"
-SAFE = "a[/b]]52;c;ZXZpbA==[red][2J31m[link=x]z"
+HOSTILE = "a[/b]\x1b]52;c;ZXZpbA==\x07[red]\x1b[2J\x9b31m[link=x]\u202ez\udcff"
+SAFE = "a[/b]]52;c;ZXZpbA==[red][2J31m[link=x]z\ufffd"
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -99,7 +108,7 @@ def _job() -> None:
 
 
 def _more() -> None:
-    terminal.out.print(terminal.Text.from_markup(batch_watch._more({"failed": 1, "waiting_for": HOSTILE})))
+    terminal.out.print(batch_watch._more({"failed": 1, "waiting_for": HOSTILE}))
 
 
 def _images() -> None:
@@ -145,9 +154,26 @@ def _thoughts() -> None:
     terminal.err.print(HOSTILE, style="dim", end="", highlight=False)
 
 
+def _piece() -> None:
+    chat._show(HOSTILE, False, thoughts=False)
+
+
+def _parts() -> None:
+    """What is no string when it is printed."""
+    terminal.out.print(Text(HOSTILE), Panel(HOSTILE), Columns([HOSTILE]), [HOSTILE], ValueError(HOSTILE))
+
+
+def _table() -> None:
+    table = Table(title=HOSTILE)
+    table.add_column(Text(HOSTILE))
+    table.add_row(Text(HOSTILE))
+    terminal.out.print(table)
+
+
 @pytest.mark.parametrize(
     "show",
-    [_job, _more, _images, _cleaned, _canary, _account, _notes, _doctor, _fleet, _failure, _thoughts],
+    [_job, _more, _images, _cleaned, _canary, _account, _notes, _doctor, _fleet, _failure, _thoughts, _piece, _parts,
+     _table],
 )  # fmt: skip
 def test_nothing_from_outside_reaches_the_terminal_as_an_order(
     show: Callable[[], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -158,6 +184,53 @@ def test_nothing_from_outside_reaches_the_terminal_as_an_order(
     told = "".join(capsys.readouterr())
     assert SAFE in told, told
     assert not OBEYED.search(told)
+
+
+def test_a_bar_obeys_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of a gateway's stand beside bars; what is told while one is shown goes over it."""
+    told = io.StringIO()
+    shown_on = terminal.Terminal(stderr=True)
+    monkeypatch.setattr(shown_on, "_force_terminal", True)
+    monkeypatch.setattr(shown_on, "_width", 900)
+    monkeypatch.setattr(shown_on, "_file", told)
+    monkeypatch.setattr(terminal, "err", shown_on)
+    with terminal.progress(TextColumn("{task.description}"), terminal.MoreColumn(), stays=True) as shown:
+        shown.add_task(HOSTILE, more=batch_watch._more({"failed": 1, "waiting_for": HOSTILE}))
+        shown.console.print(HOSTILE, highlight=False, markup=False, soft_wrap=True)
+    words = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.getvalue())
+    assert words.count(SAFE) >= 3
+    assert not OBEYED.search(words.replace("\r", ""))
+
+
+@pytest.mark.parametrize("value", [HOSTILE, {HOSTILE: [HOSTILE]}])
+def test_json_is_the_same_for_programs_and_steers_no_terminal(value: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.write_json(value)
+    told = capsys.readouterr().out
+    assert json.loads(told) == value
+    assert not OBEYED.search(told)
+    told.encode()
+
+
+def test_a_file_s_name_that_is_no_text_is_told(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff\x1b]52;c;ZXZpbA==\x07.png")
+    (tmp_path / name).write_bytes(b"no picture")
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8:strict", "HOME": str(tmp_path), "NO_COLOR": "1"}
+    for more in ([], ["--json"]):
+        command = [sys.executable, "-m", "gemgate", "clean", *more, str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, env=env, check=False)
+        told = (done.stdout + done.stderr).decode()
+        assert "Traceback" not in told
+        assert "]52;c;ZXZpbA==" in told
+        assert not OBEYED.search(told)
+
+
+def test_all_that_is_printed_goes_one_way() -> None:
+    """`terminal` alone writes: `out`, `err`, `write`, `write_json`; `__init__` says words of its own before that."""
+    for path in Path(cli.__file__).parent.glob("*.py"):
+        if path.name in ("terminal.py", "__init__.py"):
+            continue
+        text = re.sub(r'"[^"\n]*"', "", path.read_text())
+        assert not re.search(r"(?<![.\w])print\(|typer\.(echo|secho)\(|click\.|std(out|err)\.write", text), path
 
 
 def test_markup_is_ours_alone() -> None:
