@@ -87,7 +87,7 @@ class Storage:
 
     @cached_property
     def chat_share(self) -> ChatShare:
-        """What one key may have of kept answers and named conversations, together."""
+        """What one key may have of kept answers, named conversations and jobs, together."""
         return ChatShare(int(self.settings.chats_per_key_mb * 1e6))
 
     @cached_property
@@ -100,11 +100,11 @@ class Storage:
 
     @cached_property
     def jobs(self) -> SqlJobStore:
-        return SqlJobStore(self.database, self.vault)
+        return SqlJobStore(self.database, self.vault, self.chat_share)
 
     @cached_property
     def response_log(self) -> SqlResponseLog:
-        return SqlResponseLog(self.database, self.vault)
+        return SqlResponseLog(self.database, self.vault, self.chat_share)
 
     @cached_property
     def keys(self) -> SqlKeyStore:

@@ -25,6 +25,7 @@ from gemgate.cli.terminal import (
     out,
     run,
     say,
+    write_json,
 )
 from gemgate.cli.words import span, word
 from gemgate.errors import LocalText
@@ -110,7 +111,7 @@ def list_nodes(json: JsonOption = False, config: ConfigOption = None) -> None:
 
     found = run(read())
     if json:
-        out.write_json(data=[_row(node) for node in found])
+        write_json([_row(node) for node in found])
         return
     if not found:
         err.print(

@@ -76,8 +76,8 @@ def of_run(statement: Update, claim: Claim) -> Update:
     return statement.where(held_by(claim))
 
 
-def moved(batch_id: str, status: TaskStatus, count: int) -> Update:
-    """The batch's counts after so many running tasks went over to `status`."""
+def moved(batch_id: str, status: TaskStatus, count: int, grown: int = 0) -> Update:
+    """The batch's counts after so many running tasks went over to `status`, with so many bytes more."""
     column = batch.c[status]
     ends = status != "queued"
     last = and_(batch.c.queued == 0, batch.c.running == count)
@@ -87,6 +87,7 @@ def moved(batch_id: str, status: TaskStatus, count: int) -> Update:
         .values(
             {
                 batch.c.running: batch.c.running - count,
+                batch.c.bytes: batch.c.bytes + grown,
                 column: column + count,
                 batch.c.settled: batch.c.settled + (1 if ends else 0),
                 batch.c.ended_at: case((last, epoch_now()), else_=batch.c.ended_at) if ends else batch.c.ended_at,

@@ -86,6 +86,7 @@ from gemgate.stores.sql.job_statements import (
     steered,
     tell,
 )
+from gemgate.stores.sql.kept_words import ChatShare, size
 from gemgate.stores.sql.schema import batch, task
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ LOOKED_AT = 50
 class SqlJobStore:
     """The port `JobStore` on SQLite and PostgreSQL."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, share: ChatShare | None = None) -> None:
         self._database = database
+        self._share = share or ChatShare()
         self._vault = vault
         self._keys = DataKeys(vault)
 
@@ -122,15 +124,18 @@ class SqlJobStore:
         async with self._database.writing() as connection:
             entered = (await connection.execute(entry)).scalar_one_or_none() is not None
             if entered:
-                seq = 0
+                seq, nbytes = 0, size(values["defaults"], values["about"])
                 async for drafts in pages(tasks):
                     rows = await _sealed_rows(key, order.id, seq, drafts)
                     await connection.execute(insert(task), rows)
                     seq += len(rows)
+                    nbytes += sum(size(row["prompt"], row["payload"]) for row in rows)
                     await asyncio.sleep(0)
                 if head_start:
                     later = update(task).where(task.c.batch == order.id).values(run_after=epoch_now() + head_start)
                     await connection.execute(later)
+                await connection.execute(update(batch).where(batch.c.id == order.id).values(bytes=nbytes))
+                await self._share.make_room(connection, order.tenant, order.id, nbytes, ordered=True)
                 await tell(self._database, connection, order.id)
         if entered:
             found = await self.get(order.tenant, order.id)
@@ -307,10 +312,13 @@ class SqlJobStore:
             ended = (await self._keys.open(row.id, Sealed(row.data_key_id, row.data_key))).sealed_outcome(
                 claim.task.id, outcome
             )
-            change = of_run(update(task), claim).values(ending(ended, row.settled + 1))
+            told = ending(ended, row.settled + 1)
+            change = of_run(update(task), claim).values(told)
             if (await connection.execute(change)).rowcount != 1:
                 return False
-            await connection.execute(moved(claim.batch.id, counted(outcome), 1))
+            grown = size(*(told.get(name, "") for name in ("result", "error", "error_zh")))
+            await connection.execute(moved(claim.batch.id, counted(outcome), 1, grown))
+            await self._share.make_room(connection, row.tenant, claim.batch.id, grown)
             await tell(self._database, connection, claim.batch.id)
         return True
 
@@ -409,19 +417,21 @@ class SqlJobStore:
     async def close(self, batch_id: str, owner: str, about: str, at: float) -> bool:
         mine = and_(batch.c.id == batch_id, batch.c.closer == owner, batch.c.closed_at == 0)
         ended = and_(batch.c.queued == 0, batch.c.running == 0)
-        change = (
-            update(batch)
-            .where(mine, ended)
-            .values(
-                state=case((batch.c.state == "active", literal("finished")), else_=batch.c.state),
-                about=about,
-                closed_at=at,
-                closer="",
-                closer_until=0.0,
-                hook_at=case((batch.c.hook_url != "", at), else_=0.0),
-            )
-        )
         async with self._database.writing() as connection:
+            before = await connection.scalar(select(batch.c.about).where(mine)) or ""
+            change = (
+                update(batch)
+                .where(mine, ended)
+                .values(
+                    state=case((batch.c.state == "active", literal("finished")), else_=batch.c.state),
+                    about=about,
+                    bytes=batch.c.bytes + size(about) - size(before),
+                    closed_at=at,
+                    closer="",
+                    closer_until=0.0,
+                    hook_at=case((batch.c.hook_url != "", at), else_=0.0),
+                )
+            )
             closed = (await connection.execute(change)).rowcount == 1
             if closed:
                 await tell(self._database, connection, batch_id)

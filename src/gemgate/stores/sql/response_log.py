@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.batches import Claim
@@ -15,6 +15,7 @@ from gemgate.ports.vault import Sealed, Vault
 from gemgate.stores.sql.data_keys import KEY_COLUMNS, DataKeys
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.job_statements import held_by, locked
+from gemgate.stores.sql.kept_words import ChatShare, size
 from gemgate.stores.sql.schema import batch, task
 from gemgate.stores.sql.schema import response_event as table
 
@@ -27,8 +28,9 @@ else:
 class SqlResponseLog:
     """The port `ResponseLog` on SQLite and PostgreSQL."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, share: ChatShare | None = None) -> None:
         self._database = database
+        self._share = share or ChatShare()
         self._keys = DataKeys(vault)
 
     async def append(self, claim: Claim, number: int, said: str) -> bool:
@@ -41,7 +43,12 @@ class SqlResponseLog:
             key = await self._keys.open(response_id, Sealed(order.data_key_id, order.data_key))
             row = {"response": response_id, "number": number, "events": key.seal(_subject(response_id, number), said)}
             insert_one = sqlite_insert if self._database.is_sqlite else postgresql.insert
-            await connection.execute(insert_one(table).values(row).on_conflict_do_nothing())
+            new = await connection.execute(insert_one(table).values(row).on_conflict_do_nothing())
+            if new.rowcount:
+                grown = size(str(row["events"]))
+                more = update(batch).where(batch.c.id == response_id).values(bytes=batch.c.bytes + grown)
+                await connection.execute(more)
+                await self._share.make_room(connection, order.tenant, response_id, grown)
         return True
 
     async def read(self, response_id: str, after: int = -1) -> Sequence[tuple[int, str]]:

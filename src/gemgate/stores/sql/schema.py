@@ -325,8 +325,10 @@ batch = Table(
     Column("hook_tries", Integer, nullable=False, server_default="0"),
     Column("hook_at", Double, nullable=False, server_default="0"),
     Column("hook_outcome", Text, nullable=False, server_default=""),
+    Column("bytes", BigInteger, nullable=False, server_default="0", comment="Of what was asked and said, as stored"),
     Index("ix_batch_hook_at", "hook_at"),
     Index("ix_batch_tenant_created_at", "tenant", "created_at"),
+    Index("ix_batch_tenant_closed_at_hook_at_bytes", "tenant", "closed_at", "hook_at", "bytes"),
     Index("ix_batch_tenant_idempotency_key", "tenant", "idempotency_key", unique=True),
     Index("ix_batch_turn", "closed_at", "state", "need", text("priority DESC"), "claimed_at", "created_at", "id"),
 )

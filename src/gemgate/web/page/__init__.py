@@ -93,7 +93,7 @@ def _image_origins(settings: Settings) -> list[str]:
     """Where links to images may point besides here: the bucket, and our own public address."""
     found: list[str] = []
     name = settings.s3_bucket or ""
-    bucket, virtual = bucket_address(settings.s3_endpoint, name, settings.s3_addressing)
+    bucket, virtual = bucket_address(settings.s3_endpoint or "", name, settings.s3_addressing)
     for address, below in (
         (settings.public_base_url, ""),
         (settings.r2_public_url, ""),
