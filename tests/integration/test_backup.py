@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import zipfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -18,6 +19,7 @@ from gemgate.errors import BadRequest, GatewayError
 from gemgate.stores import backup
 from gemgate.stores.sql import dump
 from gemgate.stores.sql.database import open_database
+from gemgate.testing import MemoryBlobs
 from gemgate_simulator import Simulator
 from tests.support.lived_in import everything, lived_in
 from tests.support.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
@@ -162,6 +164,24 @@ async def test_rows_that_are_none_are_damage_in_one_line(tmp_path: Path, rows: s
         new.writestr("rows/000000_audit_line.jsonl", rows + "\n")
     with pytest.raises(BadRequest, match="damaged"):
         await backup.restore(broken, tmp_path / "new.sqlite3", store, replace=False)
+
+
+async def test_an_image_that_goes_while_a_backup_is_written_is_not_in_it(tmp_path: Path) -> None:
+    class Goes(MemoryBlobs):
+        async def chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+            if key == "images/gone.png":
+                del self.blobs[key]
+            async for piece in super().chunks(key, start, end):
+                yield piece
+
+    store, path = Goes(), tmp_path / "b.zip"
+    store.blobs = {"images/empty.png": b"", "images/gone.png": b"1", "images/here.png": b"2"}
+    database = await open_database(tmp_path / "here.sqlite3")
+    assert (await backup.write(path, database, store, 1_700_000_000.0)).blobs == 2
+    await database.close()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("blobs/images/here.png") == b"2"
+        assert archive.read("blobs/images/empty.png") == b""
 
 
 async def command(folder: Path, *words: str | Path, **more: str) -> tuple[int, str]:

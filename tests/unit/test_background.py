@@ -17,10 +17,10 @@ from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import Interrupted, LocalText
 from gemgate.images import GeneratedImage
-from gemgate.jobs import event_json
+from gemgate.jobs import background, event_json
 from gemgate.jobs.answers import Answers
 from gemgate.jobs.emitted import Emitted
-from gemgate.jobs.event_log import EventLog
+from gemgate.jobs.event_log import AnswerCall, EventLog
 
 if TYPE_CHECKING:
     from gemgate.batches import Batch
@@ -141,3 +141,32 @@ def test_every_event_is_read_as_it_was_written() -> None:
     assert event_json.load(event_json.dump(said)) == said
     with pytest.raises(ValueError, match="strange"):
         event_json.load(orjson.dumps([{"strange": 1}]).decode())
+
+
+async def test_an_answer_that_is_gone_on_from_reads_what_its_batch_says_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def loads(text: str) -> object:
+        read.append(text)
+        return orjson.loads(text)
+
+    monkeypatch.setattr(background, "loads", loads)
+    about = '{"base_url": "http://here", "language": "en"}'
+    batch = SimpleNamespace(id="resp_1", told_as="response", created_at=1.0, metadata=about, model="m", tenant="main")
+    call = AnswerCall("responses.create", {"input": "hello", "background": True})
+
+    async def found(*_: object) -> object:
+        return batch
+
+    async def said(*_: object) -> object:
+        return [(0, BEGAN), (0, TextDelta("hi")), (0, ENDED)]
+
+    async def task(*_: object) -> object:
+        return SimpleNamespace(payload=call.dump())
+
+    jobs = SimpleNamespace(store=SimpleNamespace(get=found))
+    answers = cast("Answers", SimpleNamespace(jobs=jobs, said=said, task=task))
+    stored = await background.BackgroundAnswers(answers).stored("resp_1", "main", "response")
+    assert stored is not None
+    assert "hi" in stored.body
+    assert read == [about]

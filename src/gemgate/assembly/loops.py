@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from gemgate.alerts.channels import Channel
 from gemgate.assembly.service import Service
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, StorageDown
 from gemgate.gateway import beside_images
 from gemgate.jobs.answers import BACKGROUND, KEYED
 from gemgate.jobs.media_runner import FOLDERS
@@ -14,6 +15,7 @@ from gemgate.lazy_import import later
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.stores.blobs import SpoolingBlobStore
+from gemgate.telemetry.logs import get_logger
 from gemgate.upstreams.web import facts
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ RESPONSE_DAYS = 30
 """How long answers of the Responses API can be continued, as OpenAI keeps them."""
 READING_DAYS = 35
 """How long the series of Google's usage windows is kept: five of its weeks."""
+RETAINED_EVERY, RETAINED_AGAIN = 3600.0, 60.0
+"""Seconds between two looks for what is too old; the second, after one that a store stopped."""
 KEY_HOURS = 24
 """How long a call for words is known by its idempotency key, from its end on."""
 
@@ -79,6 +83,49 @@ async def _forget_media(service: Service, made_before: float) -> None:
             await service.blobs.delete(old)
 
 
+async def _forget_images(service: Service, made_before: float) -> None:
+    while old := await service.gallery.older_than(made_before, 200):
+        await service.blobs.delete(beside_images.keys_of(old))
+        await service.gallery.forget(old)
+
+
+async def _forget_rows(service: Service, kept_from: float) -> None:
+    """What is only in the database. kept_from: 0 without RETENTION_DAYS."""
+    clock, settings = service.clock, service.settings
+    await service.responses.forget_before(max(kept_from, clock.now() - RESPONSE_DAYS * 86_400))
+    if kept_from:
+        await service.gateway.conversations.store.forget_before(kept_from)
+        await service.jobs.forget_before(kept_from)
+    if settings.usage_days:
+        await service.usage.store.forget_before(int(clock.now() // 86_400) - settings.usage_days)
+    if settings.audit_days:
+        await service.account_registry.store.forget_audit(clock.now() - settings.audit_days * 86_400)
+    await service.windows.forget_before(clock.now() - READING_DAYS * 86_400)
+    await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, BACKGROUND)
+    await service.jobs.forget_before(clock.now() - KEY_HOURS * 3600, KEYED)
+
+
+async def retained(service: Service) -> bool:
+    """Forget once what is too old; whether all of it went. A store that is away keeps only what stands in it."""
+    settings = service.settings
+    kept_from = service.clock.now() - settings.retention_days * 86_400 if settings.retention_days else 0.0
+    steps: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+        ("rows", lambda: _forget_rows(service, kept_from)),
+        ("files", lambda: service.files.sweep(kept_from)),
+    ]
+    if kept_from:
+        steps.append(("images", lambda: _forget_images(service, kept_from)))
+        steps.append(("media", lambda: _forget_media(service, kept_from)))
+    whole = True
+    for what, forget in steps:
+        try:
+            await forget()
+        except StorageDown as error:
+            whole = False
+            get_logger().warning("retention.later", what=what, why=error.text("en"))
+    return whole
+
+
 def run_upkeep(service: Service) -> None:
     """Background loops that are not an account's."""
     clock, settings = service.clock, service.settings
@@ -101,24 +148,7 @@ def run_upkeep(service: Service) -> None:
 
     async def retain() -> None:
         while True:
-            kept_from = clock.now() - settings.retention_days * 86_400 if settings.retention_days else 0.0
-            await service.files.sweep(kept_from)
-            await service.responses.forget_before(max(kept_from, clock.now() - RESPONSE_DAYS * 86_400))
-            while kept_from and (old := await service.gallery.older_than(kept_from, 200)):
-                await service.blobs.delete(beside_images.keys_of(old))
-                await service.gallery.forget(old)
-            if kept_from:
-                await service.gateway.conversations.store.forget_before(kept_from)
-                await service.jobs.forget_before(kept_from)
-                await _forget_media(service, kept_from)
-            if settings.usage_days:
-                await service.usage.store.forget_before(int(clock.now() // 86_400) - settings.usage_days)
-            if settings.audit_days:
-                await service.account_registry.store.forget_audit(clock.now() - settings.audit_days * 86_400)
-            await service.windows.forget_before(clock.now() - READING_DAYS * 86_400)
-            await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, BACKGROUND)
-            await service.jobs.forget_before(clock.now() - KEY_HOURS * 3600, KEYED)
-            await clock.sleep(3600.0)
+            await clock.sleep(RETAINED_EVERY if await retained(service) else RETAINED_AGAIN)
 
     service.run("watch the event loop", watch_loop)
     if settings.canary:

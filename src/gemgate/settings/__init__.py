@@ -132,8 +132,8 @@ class Settings(BaseSettings):
     chats_per_key_mb: float = Field(
         2000,
         ge=0,
-        description="Answers that can be continued (`store`), named conversations and jobs (what was asked and said) that "
-        "a key may have, in MB together; the oldest that have ended are forgotten; 0 = off",
+        description="Answers that can be continued (`store`), named conversations and jobs (what was asked and said) "
+        "that a key may have, in MB together; the oldest that have ended are forgotten; 0 = off",
     )
     batch_tasks_per_key: Count = Field(
         100_000, description="Tasks of batches that a key may have open at a time; 0 = off"

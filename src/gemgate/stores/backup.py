@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, NotFound
 from gemgate.ports.blobs import BlobStore
 from gemgate.stores.drafts import drafted
 from gemgate.stores.sql import dump
@@ -81,8 +81,14 @@ async def _write_blobs(archive: zipfile.ZipFile, blobs: BlobStore, done: Callabl
     """Pictures are packed already: they are stored as they are."""
     stored = 0
     async for facts in blobs.list(""):
+        pieces = blobs.chunks(facts.key)
+        try:
+            first = await anext(pieces, b"")
+        except NotFound:  # deleted meanwhile
+            continue
         with archive.open(zipfile.ZipInfo(BLOBS + facts.key), "w", force_zip64=True) as entry:
-            async for chunk in blobs.chunks(facts.key):
+            entry.write(first)
+            async for chunk in pieces:
                 entry.write(chunk)
         stored += 1
         done(facts.key)

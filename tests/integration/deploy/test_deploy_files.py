@@ -148,6 +148,21 @@ def test_kubernetes_manifests_fit_their_schemas() -> None:
             assert container["livenessProbe"]["httpGet"]["path"] == "/health"
 
 
+@pytest.mark.parametrize(
+    ("file", "kind", "without"),
+    [("workers.yaml", "StatefulSet", ("API_KEY", "ADMIN_KEY")), ("gateway.yaml", "Deployment", ("COOKIE_KEYS",))],
+)
+def test_of_the_shared_secret_each_kind_of_node_has_what_it_needs(
+    file: str, kind: str, without: tuple[str, ...]
+) -> None:
+    """With clients' keys a worker would take their calls directly; a gateway opens no cookies."""
+    documents = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / file).read_text())
+    (found,) = (document for document in documents if document["kind"] == kind)
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    told = {one["name"]: one.get("value") for one in container["env"]}
+    assert {name: told[name] for name in without} == dict.fromkeys(without, "")
+
+
 def initialised(compose: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     wanted = {"PATH": os.environ["PATH"], **environment}
     return subprocess.run(
