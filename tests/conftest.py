@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import signal
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -56,6 +57,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--dist-folder", help="a wheel and an sdist that were built already (make dist)")
     parser.addoption("--soak-requests", default="200000", help="how many requests the soak sends")
     parser.addoption("--soak-minutes", default="110", help="after how many minutes it ends with those it has sent")
+
+
+def pytest_configure() -> None:
+    """Whoever runs the suite in the background of a shell ignores Ctrl-C, and all that it starts inherits that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
