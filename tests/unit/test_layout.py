@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import gemgate
+from tests.conftest import LONGEST_FIRST
 
 TESTS = Path(__file__).parents[1]
 SUITES = {"contract/test_store_doubles.py"}
@@ -34,6 +35,10 @@ def test_no_test_module_imports_another() -> None:
     ]
     assert len(modules) > 150
     assert not shared, "put it into tests/support: " + "; ".join(shared)
+
+
+def test_what_begins_first_is_there() -> None:
+    assert [name for name in LONGEST_FIRST if not (TESTS / name).is_file()] == []
 
 
 def test_support_needs_no_test_and_no_conftest() -> None:
