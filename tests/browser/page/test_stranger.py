@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.async_api import Browser, FilePayload, Page, expect
 
-from gemgate.accounts import UsageWindow
+from gemgate.accounts import UsageReport, UsageWindow
 from gemgate.settings import Settings
 from gemgate_simulator import Painting, Simulator
 from tests.browser.page.conftest import ADMIN, visiting
@@ -26,7 +26,7 @@ CUT = """() => [...document.querySelectorAll('svg text')].filter(text => {
 
 
 async def test_every_room_is_whole_and_says_its_words(
-    sim: Simulator, chrome: Browser, settings: Callable[..., Settings]
+    sim: Simulator, chrome: Browser, settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scales and labels lie within their charts; no backticks; windows of Google have names; a row is a few lines."""
     sim.google.reply("slow", "late", delay=0.5)  # a scale with a long number
@@ -36,10 +36,16 @@ async def test_every_room_is_whole_and_says_its_words(
         [account] = gate.service.pool.accounts
         model = account.models[0]
         action = UsageWindow("action 6", 0.97, None, 1.0, 25.0, model.id)
-        report = await account.upstream.usage()
+        told = await account.upstream.usage()
+        report = UsageReport((*told.windows, action), told.tier)
+
+        async def usage(_: object) -> UsageReport:
+            return report
+
+        monkeypatch.setattr(type(account.upstream), "usage", usage)
+        account.usage.read(report, gate.service.clock.now())
         await _asked(page, gate, "slow")
-        for room in ROOMS:  # what Google is asked meanwhile says nothing of that action
-            account.usage.read(type(report)((*report.windows, action), report.tier), gate.service.clock.now())
+        for room in ROOMS:
             await visitor.open(room)
             assert not await page.evaluate(CUT), room
             words = await page.locator("main").inner_text()
