@@ -5,6 +5,7 @@ failed (docs/decisions.md 20), no test may show a cookie, and the collector leav
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import re
 import signal
@@ -87,6 +88,7 @@ def pytest_runtest_setup() -> None:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
     yield
     if nextitem is None or nextitem.path != item.path:
+        logging.getLogger("gemgate").setLevel(logging.NOTSET)  # a command that ran in this process has set its own
         _settle()
 
 

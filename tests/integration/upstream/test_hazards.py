@@ -409,6 +409,7 @@ async def test_what_the_library_says_of_a_sign_in_is_told_with_the_account(
     sim2: Simulator, signed_in: SignIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of thirteen accounts one is out, and its line says which."""
+    caplog.set_level(logging.WARNING, logger="gemgate")
     bridge()
     sim2.google.expire("alice")
     with pytest.raises(SignedOut):
