@@ -8,6 +8,7 @@ from typing import Any, cast
 from gemgate.assembly.loops import retained
 from gemgate.assembly.service import Service
 from gemgate.errors import StorageDown
+from gemgate.telemetry import Observers
 from gemgate.testing import FakeClock
 
 
@@ -32,7 +33,12 @@ def service(steps: Steps, **more: Any) -> Service:
     settings = SimpleNamespace(retention_days=30, usage_days=400, audit_days=400)
     kept = SimpleNamespace(store=steps)
     there = {"responses": steps, "jobs": steps, "usage": kept, "account_registry": kept, "windows": steps}
-    beside = {"files": steps, "gallery": steps, "gateway": SimpleNamespace(conversations=kept)}
+    beside = {
+        "files": steps,
+        "gallery": steps,
+        "gateway": SimpleNamespace(conversations=kept),
+        "observer": Observers([]),
+    }
     found = SimpleNamespace(settings=settings, clock=FakeClock(), blobs=more["blobs"], **there, **beside)
     return cast("Service", found)
 

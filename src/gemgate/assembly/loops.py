@@ -15,7 +15,6 @@ from gemgate.lazy_import import later
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.stores.blobs import SpoolingBlobStore
-from gemgate.telemetry.logs import get_logger
 from gemgate.upstreams.web import facts
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ async def retained(service: Service) -> bool:
             await forget()
         except StorageDown as error:
             whole = False
-            get_logger().warning("retention.later", what=what, why=error.text("en"))
+            service.observer.emit(TelemetryEvent("retention.later", data={"what": what, "why": error.text("en")}))
     return whole
 
 

@@ -36,7 +36,7 @@ from gemgate.web.app import create_app
 
 SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """An event stream beats every ten seconds."""
-PATIENCE = 60.0
+MAKING_SECONDS = 60.0
 """Seconds for what Google is making when a command of our own gateway is stopped: an image takes 10 to 40."""
 _PIECE = 1 << 20
 
@@ -203,12 +203,13 @@ async def _stopped(jobs: Jobs) -> None:
     """Google throws away what it has not finished when we leave, and counts it all the same."""
     if making := jobs.worker.generating:
         line = say(
-            f"Google is still making {making}: waiting {PATIENCE:.0f} s at most; Ctrl-C again stops at once, and they "
-            "are made anew later.",
-            f"Google 仍在生成 {making} 项：最多等待 {PATIENCE:.0f} 秒；再按一次 Ctrl-C 立即停止，未完成的稍后重做。",
+            f"Google is still making {making}: waiting {MAKING_SECONDS:.0f} s at most; "
+            "Ctrl-C again stops at once, and they are made anew later.",
+            f"Google 仍在生成 {making} 项：最多等待 {MAKING_SECONDS:.0f} 秒；"
+            "再按一次 Ctrl-C 立即停止，未完成的稍后重做。",
         )
         err.print(line, highlight=False, soft_wrap=True)
-    await jobs.stop(PATIENCE)
+    await jobs.stop(MAKING_SECONDS)
 
 
 class _Quiet(uvicorn.Server):

@@ -39,6 +39,7 @@ _LEVELS = {
     "logo.moved": logging.WARNING,
     "settings.changed": logging.INFO,
     "settings.unread": logging.WARNING,
+    "retention.later": logging.WARNING,
     "node.alive": logging.WARNING,
     "node.announced": logging.INFO,
     "node.unheard": logging.WARNING,
