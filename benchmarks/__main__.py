@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-NAMES = ("chat", "batches", "hop", "imaging", "before", "floor")
+NAMES = ("chat", "batches", "hop", "imaging", "before", "floor", "instructions")
 
 
 def _present() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from importlib.metadata import version
 
 import psutil
@@ -27,7 +28,9 @@ def load_average() -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time of a process with all its threads, user and system; it counts in steps of 10 ms on Linux."""
+    """Processor time of a process with all its threads, user and system; elsewhere than on Linux in steps of 10 ms."""
+    if platform.system() == "Linux":
+        return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3) makes it so, and Python has no name for it
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 

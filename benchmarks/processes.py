@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,13 +81,14 @@ class Worker:
 
 
 @asynccontextmanager
-async def worker(way: str, about: dict[str, Any], *, pid: int = 0) -> AsyncIterator[Worker]:
-    """A signed-in worker. `pid`: the process under test when it is not the worker itself."""
+async def worker(way: str, about: dict[str, Any], *, pid: int = 0, under: Sequence[str] = ()) -> AsyncIterator[Worker]:
+    """A signed-in worker. `pid`: the process under test when it is not the worker itself; `under`: a command that
+    runs it."""
     with tempfile.TemporaryDirectory(prefix="gemgate-bench-") as folder:
         log = Path(folder) / "log"
         with log.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "benchmarks.worker"),
+                *(*under, sys.executable, "-m", "benchmarks.worker"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -121,8 +122,10 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(sim: RemoteSimulator | None, command: str = "serve", **more: str) -> AsyncIterator[Gateway]:
-    """A process of ours that answers /health, with every limit off and the simulator's account."""
+async def gateway(
+    sim: RemoteSimulator | None, command: str = "serve", under: Sequence[str] = (), **more: str
+) -> AsyncIterator[Gateway]:
+    """A process of ours that answers /health, with every limit off and the simulator's account; see `worker`."""
     with tempfile.TemporaryDirectory(prefix="gemgate-bench-") as name:
         folder = Path(name)
         port = free_port()
@@ -130,7 +133,7 @@ async def gateway(sim: RemoteSimulator | None, command: str = "serve", **more: s
         born = perf_counter()
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(str(Path(sys.executable).with_name("gemgate")), command),
+                *(*under, sys.executable, str(Path(sys.executable).with_name("gemgate")), command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -295,6 +295,7 @@ class Simulation(World):
         asking = node.run(node.jobs.submit(batch, drafts), "order")
         await asyncio.wait({asking, node.door.shut}, return_when=asyncio.FIRST_COMPLETED)
         if not asking.done():
+            asking.add_done_callback(_unheard)
             return False
         if error := asking.exception():
             if not isinstance(error, StorageDown):
@@ -366,6 +367,12 @@ async def _quietly(deed: Any) -> None:
         await deed
     except GatewayError:
         return
+
+
+def _unheard(asking: asyncio.Task[Any]) -> None:
+    """What becomes of an order whose process is gone, and with it who waits for it."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 def _draft(number: int, seq: int, *, images: bool) -> TaskDraft:
