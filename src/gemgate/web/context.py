@@ -59,8 +59,8 @@ class RequestContext:
     """One request, wherever it is served. `operation` is its route's name; `headers` are added to whatever is answered.
 
     policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
-    request, caller: set by the operation that serves it, before its endpoint is called with this context alone.
-    keepalive: the way of the answer, set by the door.
+    request, keepalive: what came and the way of the answer, set by the door.
+    caller: set by the operation that serves it, before its endpoint is called with this context alone.
     """
 
     state: AppState

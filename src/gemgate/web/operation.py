@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -15,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from gemgate.dialects import table
 from gemgate.dialects.rows import JSON, SSE, Group, Operation
 from gemgate.web.auth.access import Level
-from gemgate.web.context import context_of
+from gemgate.web.context import RequestContext
 from gemgate.web.errors import dialect_of
 
 
@@ -88,11 +87,11 @@ class Router:
 class _Called:
     """A route's endpoint as an application, without the framework's own net for what it raises: the door has one."""
 
-    def __init__(self, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(self, endpoint: Callable[[RequestContext], Awaitable[Response]]) -> None:
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._endpoint(Request(scope, receive, send))
+        response = await self._endpoint(scope["gemgate.context"])
         await response(scope, receive, send)
 
 
@@ -125,9 +124,8 @@ def operation(
     spec = OperationSpec(method, path, name, level, group, body, row)
 
     def register(endpoint: Endpoint) -> Endpoint:
-        async def serve(request: Request) -> Response:
-            context = context_of(request)
-            context.operation, context.request = name, request
+        async def serve(context: RequestContext) -> Response:
+            request, context.operation = context.request, name
             context.caller = caller = await context.access.caller(request, level, context.request_id, group)
             context.note(
                 "request.identified",
