@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
 from typing import Any
 
 from starlette.applications import Starlette
@@ -77,13 +78,12 @@ class _Routes(Starlette):
     A path that a route names as it stands is tried with the routes that fit it, in their order; others with all.
     """
 
-    def build_middleware_stack(self) -> ASGIApp:
-        self._fitting: dict[str, Router | None] = {
-            route.path: None for route in self.router.routes if isinstance(route, Route) and "{" not in route.path
-        }
-        return self._serve
+    @cached_property
+    def _fitting(self) -> dict[str, Router | None]:
+        return {route.path: None for route in self.router.routes if isinstance(route, Route) and "{" not in route.path}
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
         router = self._router_of(scope["path"]) if scope["type"] == "http" and not scope.get("root_path") else None
         await (router or self.router).app(scope, receive, send)
 

@@ -23,7 +23,7 @@ async def cancel_on_disconnect(receive: Receive, work: Awaitable[T]) -> T:
     task = asyncio.current_task()
     assert task is not None
     before = task.cancelling()
-    watch = asyncio.ensure_future(_cancel_when_left(receive, task))
+    watch = asyncio.create_task(_cancel_when_left(receive, task))
     try:
         return await work
     finally:
