@@ -88,8 +88,9 @@ class RequestMiddleware:
                 if self._notices is not None:
                     self._notices.over(context.request_id)
                 context.begins()
-                stamp = {"x-request-id": context.request_id, "request-id": context.request_id}
-                message["headers"] = stamped(message.get("headers", ()), stamp | context.headers | cors)
+                request_id = context.request_id
+                ours = {"x-request-id": request_id, "request-id": request_id, **context.headers, **cors}
+                message["headers"] = stamped(message.get("headers", ()), ours)
             await send(message)
 
         answer = context.keepalive = KeepAlive(send_stamped, patience, lambda: context.note("answer.kept_alive"))

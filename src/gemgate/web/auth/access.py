@@ -266,8 +266,8 @@ class Access:
         return found
 
     async def _session(self, connection: HTTPConnection) -> PageSession | None:
-        token = session_token(connection)
-        if not token or not self._admin:
+        token = session_token(connection) if self._admin else ""
+        if not token:
             return None
         session = self.keybook.session(token)
         if session is None:
@@ -407,7 +407,7 @@ def cookie_name(connection: HTTPConnection) -> str:
 
 
 def session_token(connection: HTTPConnection) -> str:
-    return connection.cookies.get(cookie_name(connection), "")
+    return connection.cookies.get(cookie_name(connection), "") if "cookie" in connection.headers else ""
 
 
 def presented_key(connection: HTTPConnection) -> str:
