@@ -88,7 +88,7 @@ async def test_who_handles_it_goes_on_as_before_and_deadlines_round_it_hold() ->
             await cancel_on_disconnect(leaves, stays())
     assert task.cancelling() == 0
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0):
+        async with asyncio.timeout_at(0):
             await cancel_on_disconnect(stays, stays())
     assert task.cancelling() == 0
 
