@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from starlette.requests import HTTPConnection
 
 from gemgate.accounts import Cookies
 from gemgate.caller import Caller
@@ -306,7 +307,7 @@ def test_a_fleets_gateway_states_whose_browser_it_is() -> None:
             (forwarded_caller.CALLER_HEADER.encode(), forwarded_caller.encode(stated).encode()),
         ],
     }
-    believed = forwarded_caller.accept(scope, "token")
+    believed = forwarded_caller.accept(HTTPConnection(scope), "token")
     assert believed is not None
     assert believed.caller.account == "mine"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from starlette.requests import Request
 
 from gemgate.caller import Caller
 from gemgate.cli.terminal import plain, quoted
@@ -24,7 +25,7 @@ from gemgate.web import interim, request_body
 from gemgate.web.interim import InterimProtocol
 from gemgate.web.stored_files import media_type
 from gemgate_simulator import Simulator
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, until
 from tests.support.serving import served, settings_for
 
 ADMIN = "admin-key-of-this-test"
@@ -36,14 +37,14 @@ async def sim() -> AsyncIterator[Simulator]:
         yield running
 
 
-async def _listening(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Server, int]:
+async def _listening(monkeypatch: pytest.MonkeyPatch, app: object = None) -> tuple[asyncio.Server, int]:
     import uvicorn
 
-    async def app(scope: dict, receive: object, send: object) -> None:
+    async def answers(scope: dict, receive: object, send: object) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})  # type: ignore[operator]
         await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[operator]
 
-    config = uvicorn.Config(app, http=InterimProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(app or answers, http=InterimProtocol, lifespan="off", log_config=None)
     config.load()
     state = uvicorn.server.ServerState()
     server = await asyncio.get_running_loop().create_server(
@@ -99,6 +100,43 @@ async def test_one_address_has_so_many_connections_without_a_head(monkeypatch: p
         assert b"200" in await silent[0][0].readuntil(b"ok")
         for writer in (fourth, *(one for _, one in silent)):
             writer.close()
+    finally:
+        server.close()
+
+
+async def test_what_comes_whole_is_given_no_time_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    await_head, timeout_at = InterimProtocol._await_head, asyncio.timeout_at
+
+    def heads(self: InterimProtocol) -> None:
+        given.append("head")
+        await_head(self)
+
+    def bodies(when: float) -> asyncio.Timeout:
+        given.append("body")
+        return timeout_at(when)
+
+    async def read(scope: dict, receive: object, send: object) -> None:
+        body = await request_body.read_body(Request(scope, receive), 100)  # type: ignore[arg-type]
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})  # type: ignore[operator]
+        await send({"type": "http.response.body", "body": body})  # type: ignore[operator]
+
+    monkeypatch.setattr(InterimProtocol, "_await_head", heads)
+    monkeypatch.setattr(request_body.asyncio, "timeout_at", bodies)
+    server, port = await _listening(monkeypatch, read)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+        for _ in range(2):
+            writer.write(head + b"abc")
+            await reader.readuntil(b"abc")
+        assert given == ["head"]  # from the connection to its first byte
+        for piece, awaited in ((head[:9], ["head", "head"]), (head[9:], ["head", "head", "body"])):
+            writer.write(piece)
+            await until(lambda awaited=awaited: given == awaited)
+        writer.write(b"abc")
+        await reader.readuntil(b"abc")
+        writer.close()
     finally:
         server.close()
 

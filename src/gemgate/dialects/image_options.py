@@ -132,6 +132,8 @@ def of_a_chat(body: Wishes, *, asked: bool) -> tuple[ImageOptions | None, tuple[
     asked: whether images are; of a chat in words nothing is read, and all of it is named as ignored.
     """
     given = {name: value for name, value in (body.model_extra or {}).items() if name in SPELLINGS}
+    if not given:
+        return (options_of(given) if asked else None), ()
     honoured = tuple(name for name in given if asked and named_options({name: given[name]}))
     if {"width", "height"} <= given.keys():
         honoured = (*honoured, "width", "height")

@@ -246,8 +246,9 @@ def _response_format(body: ResponseFormatBody | None) -> ResponseFormat:
 
 
 def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
-    stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
-    return tuple(text for text in stops if text)
+    if not stop:
+        return ()
+    return (stop,) if isinstance(stop, str) else tuple(text for text in stop if text)
 
 
 def _finish(ended: Ended) -> shapes.FinishReason:

@@ -58,8 +58,7 @@ class Conversation:
 
     def add_all(self, things: Sequence[object], where: str) -> None:
         """All `things`; the last user turn is what somebody else says behind the last words of the model."""
-        begins = history.last_turn(["assistant" if is_models(thing) else "" for thing in things])
-        last = max((at for at in range(begins, len(things)) if _is_turn(things[at])), default=-1)
+        last = _last_turn(things)
         for at, thing in enumerate(things):
             self.add(thing, f"{where}[{at}]", strict=at == last)
 
@@ -237,6 +236,16 @@ def is_models(thing: object) -> bool:
             return kind == "reasoning" or kind.endswith("_call")
         case _:
             return False
+
+
+def _last_turn(things: Sequence[object]) -> int:
+    """Where the last message of the user is, unless the model has said something behind it; -1 for nowhere."""
+    for at in range(len(things) - 1, -1, -1):
+        if is_models(things[at]):
+            break
+        if _is_turn(things[at]):
+            return at
+    return -1
 
 
 def _is_turn(thing: object) -> bool:

@@ -221,7 +221,7 @@ def _gemini_error_at(path: str, query: Mapping[str, str]) -> ErrorBody:
 
 
 def _gemini_writer(_: Any, call: Answering) -> StreamWriter:
-    form = gemini.ArrayWriter if _is_array(call.query) else gemini.ChunkWriter
+    form = gemini.ArrayWriter if _is_array(call.query()) else gemini.ChunkWriter
     return form(call.meta, call.model, answers=call.answers, inline_images=call.inline_images)
 
 
@@ -394,7 +394,10 @@ ALL: tuple[Dialect, ...] = (INTERACTIONS, GEMINI, SIMPLE, ANTHROPIC, RESPONSES, 
 
 def dialect_at(path: str, headers: Mapping[str, str]) -> Dialect:
     """The dialect that a request belongs to."""
-    return next((one for one in ALL if one.takes(path, headers)), SIMPLE)
+    for one in ALL:
+        if one.takes(path, headers):
+            return one
+    return SIMPLE
 
 
 def operations() -> Iterator[Operation]:

@@ -171,7 +171,8 @@ def ignored(body: BaseModel, *not_honoured: str, prefix: str = "") -> tuple[str,
     """Wishes of a request that change nothing, for `x-gemgate-ignored`: known fields that are not honoured, and all
     unknown ones. Empty and "auto" are no wish; `prefix` is the path of a nested object, with its dot.
     """
-    known = [name for name in not_honoured if getattr(body, name) is not None]
+    given = sorted(body.model_fields_set.intersection(not_honoured), key=not_honoured.index)
+    known = [name for name in given if getattr(body, name) is not None]
     unknown = [name for name, value in (body.model_extra or {}).items() if is_wish(name, value)]
     return tuple(prefix + header_safe(name) for name in (known + unknown)[:NAMED_AT_MOST])
 

@@ -33,6 +33,7 @@ class Answering:
     """What a writer is told of a call beside its body.
 
     model:         as the caller named it, else the one that answers.
+    query:         of the call's address, read when it is asked for.
     prompt_tokens: their estimated number, counted when it is asked for.
     inline_images: whether images were asked for, so that they may go out as bytes.
     """
@@ -40,7 +41,7 @@ class Answering:
     meta: ResponseMeta
     model: str
     answers: int
-    query: Mapping[str, str]
+    query: Callable[[], Mapping[str, str]]
     language: str
     prompt_tokens: Callable[[], int]
     inline_images: bool

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Lifespan
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
@@ -23,7 +24,7 @@ from gemgate.web.context import context_of, node_request
 from gemgate.web.document_in_chinese import in_chinese
 from gemgate.web.interim import PromptSentNotifier
 from gemgate.web.middleware import RequestMiddleware
-from gemgate.web.operation import Router
+from gemgate.web.operation import Router as Operations
 from gemgate.web.routes import node_routers
 
 _streaming = later("anyio._backends._asyncio")
@@ -72,13 +73,29 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
 
 
 class _Routes(Starlette):
-    """Routes and nothing round them: what they raise, the door answers."""
+    """Routes and nothing round them: what they raise, the door answers.
 
-    def build_middleware_stack(self) -> ASGIApp:
-        return self.router
+    A path that a route names as it stands is tried with the routes that fit it, in their order; others with all.
+    """
+
+    @cached_property
+    def _fitting(self) -> dict[str, Router | None]:
+        return {route.path: None for route in self.router.routes if isinstance(route, Route) and "{" not in route.path}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        router = self._router_of(scope["path"]) if scope["type"] == "http" and not scope.get("root_path") else None
+        await (router or self.router).app(scope, receive, send)
+
+    def _router_of(self, path: str) -> Router | None:
+        """The routes that fit a path, found when it is first asked for; None where the path has parameters."""
+        if path in self._fitting and self._fitting[path] is None:
+            fitting = [one for one in self.router.routes if isinstance(one, Route) and one.path_regex.match(path)]
+            self._fitting[path] = Router(fitting, redirect_slashes=False)
+        return self._fitting.get(path)
 
 
-def served(routers: Iterable[Router], lifespan: Lifespan[Starlette]) -> Starlette:
+def served(routers: Iterable[Operations], lifespan: Lifespan[Starlette]) -> Starlette:
     """An application of these routes. What the framework imports at its first stream is there before."""
 
     @asynccontextmanager

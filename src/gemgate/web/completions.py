@@ -95,7 +95,7 @@ def _answering(context: NodeContext, chat: ChatRequest, meta: ResponseMeta, mode
         meta=meta,
         model=model,
         answers=chat.n,
-        query=context.request.query_params,
+        query=lambda: context.request.query_params,
         language=context.caller.language,
         prompt_tokens=lambda: gateway.count_tokens(chat, context.caller.tenant),
         inline_images=inline,
@@ -127,13 +127,13 @@ async def collect(context: NodeContext, events: Events, answers: int, *, blanks:
     return replies
 
 
-async def made_whole(context: NodeContext, work: Awaitable[T], *, blanks: bool = True) -> T:
+def made_whole(context: NodeContext, work: Awaitable[T], *, blanks: bool = True) -> Awaitable[T]:
     """The result of `work`, which generates a whole answer: its client is kept waiting with blanks if it takes long
     (`web/keepalive.py`), and the work ends when the client leaves.
     """
     if blanks:
         context.keepalive.begin()
-    return await cancel_on_disconnect(context.request.receive, work)
+    return cancel_on_disconnect(context.request.receive, work)
 
 
 async def _folded(events: Events, answers: int) -> list[Reply]:

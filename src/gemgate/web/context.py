@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from starlette.requests import HTTPConnection, Request
+from starlette.types import Scope
 
 from gemgate.accounts import AccountModel
 from gemgate.assembly.live_settings import LiveSettings
@@ -59,8 +60,8 @@ class RequestContext:
     """One request, wherever it is served. `operation` is its route's name; `headers` are added to whatever is answered.
 
     policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
-    request, caller: set by the operation that serves it, before its endpoint is called with this context alone.
-    keepalive: the way of the answer, set by the door.
+    request, keepalive: what came and the way of the answer, set by the door.
+    caller: set by the operation that serves it, before its endpoint is called with this context alone.
     """
 
     state: AppState
@@ -167,5 +168,10 @@ def front_request(state: FrontState, access: Access, request_id: str) -> FrontCo
 
 def context_of(connection: HTTPConnection) -> RequestContext:
     """For whoever meets the request outside its endpoint."""
-    context: RequestContext = connection.scope["gemgate.context"]
+    return context_in(connection.scope)
+
+
+def context_in(scope: Scope) -> RequestContext:
+    """For whoever serves it as an ASGI application."""
+    context: RequestContext = scope["gemgate.context"]
     return context

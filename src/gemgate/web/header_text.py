@@ -16,7 +16,8 @@ def header_text(value: str) -> bytes:
 
 
 def stamped(raw: Iterable[tuple[bytes, bytes]], ours: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """The head of an answer with our headers, which stand in place of those of the same name."""
-    added = [(name.lower().encode("latin-1"), header_text(value)) for name, value in ours.items()]
-    names = {name for name, _ in added}
-    return [header for header in raw if header[0].lower() not in names] + added
+    """The head of an answer with our headers, whose names are in lower case: they stand in place of those of the same
+    name.
+    """
+    added = {name.encode("latin-1"): header_text(value) for name, value in ours.items()}
+    return [header for header in raw if header[0].lower() not in added] + list(added.items())

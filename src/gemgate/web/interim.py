@@ -58,9 +58,9 @@ class InterimProtocol(StaysHttp1):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._late is None and not self._answering():
-            self._await_head()
         super().data_received(data)
+        if self._late is None and not self._answering():  # most heads come whole, and nothing is awaited
+            self._await_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

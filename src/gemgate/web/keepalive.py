@@ -43,7 +43,7 @@ class KeepAlive:
         self._send = send
         self._seconds = seconds
         self._on_open = on_open
-        self._turn = asyncio.Lock()
+        self._turn: asyncio.Lock | None = None  # of who writes, once anything goes ahead
         self._timer: asyncio.TimerHandle | None = None
         self._blanks: asyncio.Task[None] | None = None
         self._refusal = b""
@@ -73,9 +73,11 @@ class KeepAlive:
     async def send(self, message: Message) -> None:
         """ASGI's send, for the application."""
         if message["type"] == "http.response.start":
-            async with self._turn:  # a head or a blank that is being written is written to its end
-                self.status = message["status"]
-                self._stop()
+            if self._turn is None:
+                self._begin_answer(message["status"])
+            else:
+                async with self._turn:  # a head or a blank that is being written is written to its end
+                    self._begin_answer(message["status"])
             if self.opened:
                 return
         elif self.opened and self.status >= 400:
@@ -85,11 +87,16 @@ class KeepAlive:
             message = {**message, "body": with_status(self._refusal, self.status)}
         await self._send(message)
 
-    def _open(self) -> None:
-        self._blanks = asyncio.ensure_future(self._send_blanks())
+    def _begin_answer(self, status: int) -> None:
+        self.status = status
+        self._stop()
 
-    async def _send_blanks(self) -> None:
-        async with self._turn:
+    def _open(self) -> None:
+        self._turn = asyncio.Lock()
+        self._blanks = asyncio.ensure_future(self._send_blanks(self._turn))
+
+    async def _send_blanks(self, turn: asyncio.Lock) -> None:
+        async with turn:
             if self.begun:
                 return
             self.opened = True
@@ -97,7 +104,7 @@ class KeepAlive:
             headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         while not self.begun:
-            async with self._turn:
+            async with turn:
                 await self._send({"type": "http.response.body", "body": BLANK, "more_body": True})
             await asyncio.sleep(BLANK_SECONDS)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +24,7 @@ from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.header_text import header_text, stamped
 from gemgate.web.interim import CROWDED, PromptSentNotifier
 from gemgate.web.keepalive import KeepAlive
+from gemgate.web.request import DoorRequest
 from gemgate.web.request_body import BODY_SECONDS
 from gemgate.web.routes import methods_at, verbs_of_models
 from gemgate.web.sse import internal_error
@@ -64,20 +65,21 @@ class RequestMiddleware:
             return
         context = self._begin("req_" + secrets.token_hex(12))
         state, access = context.state, context.access
-        paths.settle(scope, access.below(HTTPConnection(scope)))
-        headers = Headers(scope=scope)
+        context.request = request = DoorRequest(scope, receive)
+        headers = request.headers
+        paths.settle(scope, access.below(request))
         context.policy_wanted = headers.get("x-gemgate-model-policy", "")
         scope["gemgate.context"], scope["gemgate.app"] = context, self
         app, promised, unread, patience = self._app, 0, False, state.settings.keepalive_seconds
         try:
-            if self._notices is not None and (stated := access.accept_forwarded(scope)):
+            if self._notices is not None and (stated := access.accept_forwarded(request)):
                 context.request_id = stated.caller.request_id
                 self._notices.expect(context.request_id, scope)
                 patience = 0.0  # a gateway sends its client the blanks, and may ask another node meanwhile
             promised = self._room(state, scope, headers, context)
         except GatewayError as error:
             unread = error.code == "out_of_memory"
-            app = errors.answer(error, HTTPConnection(scope), context.request_id)
+            app = errors.answer(error, request, context.request_id)
         origin = headers.get("origin")
         cors = access.cors_headers(origin, scope["path"]) if origin else {}
 
@@ -86,8 +88,9 @@ class RequestMiddleware:
                 if self._notices is not None:
                     self._notices.over(context.request_id)
                 context.begins()
-                stamp = {"x-request-id": context.request_id, "request-id": context.request_id}
-                message["headers"] = stamped(message.get("headers", ()), stamp | context.headers | cors)
+                request_id = context.request_id
+                ours = {"x-request-id": request_id, "request-id": request_id, **context.headers, **cors}
+                message["headers"] = stamped(message.get("headers", ()), ours)
             await send(message)
 
         answer = context.keepalive = KeepAlive(send_stamped, patience, lambda: context.note("answer.kept_alive"))
@@ -95,14 +98,14 @@ class RequestMiddleware:
         bind_contextvars(request_id=context.request_id)
         try:
             if scope["method"] == "OPTIONS" and cors:
-                await preflight(scope, answer.send)
+                await preflight(headers, answer.send)
             else:
                 if unread:
                     await _let_go_by(receive)
                 with state.machine.memory.promised(promised):
                     await app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - the last net there is; `refused` logs what it does not know
-            await _catch(error, Request(scope, receive), answer.send, begun=answer.begun)
+            await _catch(error, request, answer.send, begun=answer.begun)
             forget_frames(error)
         finally:
             answer.close()
@@ -206,9 +209,9 @@ def of_http(error: HTTPException, scope: Scope) -> GatewayError:
     return BadRequest(str(error.detail), str(error.detail))
 
 
-async def preflight(scope: Scope, send: Send) -> None:
+async def preflight(asked: Headers, send: Send) -> None:
     """A browser asks what it may send: anything, from the origins that are named in CORS_ORIGINS."""
-    wanted = Headers(scope=scope).get("access-control-request-headers", "*")
+    wanted = asked.get("access-control-request-headers", "*")
     headers = {
         "access-control-allow-methods": "GET, POST, PATCH, DELETE, OPTIONS",
         "access-control-allow-headers": wanted,

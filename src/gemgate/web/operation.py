@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -15,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from gemgate.dialects import table
 from gemgate.dialects.rows import JSON, SSE, Group, Operation
 from gemgate.web.auth.access import Level
-from gemgate.web.context import context_of
+from gemgate.web.context import context_in
 from gemgate.web.errors import dialect_of
 
 
@@ -72,10 +71,9 @@ class Router:
     def __init__(self) -> None:
         self.routes: list[Documented] = []
 
-    def add(self, spec: OperationSpec, endpoint: Callable[..., Any], method: str, **told: Any) -> None:
+    def add(self, spec: OperationSpec, endpoint: Endpoint, method: str, **told: Any) -> None:
         """told: for the document, fields of `Documented`."""
-        route = Route(spec.path, endpoint, methods=[method], name=f"{method} {spec.path}")
-        route.app = _Called(endpoint)
+        route = Route(spec.path, _Called(spec, endpoint), methods=[method], name=f"{method} {spec.path}")
         route.methods = {method}  # HEAD beside GET only where it is said
         self.routes.append(Documented(route, spec, **told))
 
@@ -86,13 +84,26 @@ class Router:
 
 
 class _Called:
-    """A route's endpoint as an application, without the framework's own net for what it raises: the door has one."""
+    """An operation as an application: who calls is found out, then its endpoint answers. What is raised, the door
+    answers.
+    """
 
-    def __init__(self, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(self, spec: OperationSpec, endpoint: Endpoint) -> None:
+        self._spec = spec
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._endpoint(Request(scope, receive, send))
+        spec, context = self._spec, context_in(scope)
+        request, context.operation = context.request, spec.name
+        context.caller = caller = await context.access.caller(request, spec.level, context.request_id, spec.group)
+        context.note(
+            "request.identified",
+            operation=spec.name,
+            dialect=dialect_of(request),
+            tenant=caller.tenant,
+            client=caller.client,
+        )
+        response = await self._endpoint(context)
         await response(scope, receive, send)
 
 
@@ -125,22 +136,9 @@ def operation(
     spec = OperationSpec(method, path, name, level, group, body, row)
 
     def register(endpoint: Endpoint) -> Endpoint:
-        async def serve(request: Request) -> Response:
-            context = context_of(request)
-            context.operation, context.request = name, request
-            context.caller = caller = await context.access.caller(request, level, context.request_id, group)
-            context.note(
-                "request.identified",
-                operation=name,
-                dialect=dialect_of(request),
-                tenant=caller.tenant,
-                client=caller.client,
-            )
-            return await endpoint(context)
-
         router.add(
             spec,
-            serve,
+            endpoint,
             method,
             summary=summary or (endpoint.__doc__ or name).strip().partition("\n")[0].rstrip("."),
             answers=answers,
@@ -155,7 +153,7 @@ def operation(
         )
         if method == "GET" and produces != (SSE,):
             # HEAD belongs to GET: the server sends the head of the same answer. An endless stream has no such thing.
-            router.add(spec, serve, "HEAD")
+            router.add(spec, endpoint, "HEAD")
         return endpoint
 
     return register

@@ -30,7 +30,8 @@ def canonical(path: str, below: str = "") -> str:
 
     below: the path below which clients see us, for proxies that do not take it off. Doing it twice changes nothing.
     """
-    path = _SLASHES.sub("/", path)
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
     if below and (path == below or path.startswith(below + "/")):
         path = path[len(below) :] or "/"
     path = path.rstrip("/") or "/"
@@ -52,7 +53,7 @@ def settle(scope: Scope, below: str) -> None:
     """
     seen: str = scope["path"]
     scope[SEEN] = seen
-    path = canonical(_ONLY_NULS.sub("\ufffd", seen).replace("\0", ""), below)
+    path = canonical(_ONLY_NULS.sub("\ufffd", seen).replace("\0", "") if "\0" in seen else seen, below)
     if b"%00" in scope["query_string"]:
         scope["query_string"] = scope["query_string"].replace(b"%00", b"")
     if path != seen:

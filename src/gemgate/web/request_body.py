@@ -21,6 +21,7 @@ from gemgate.lazy_import import load, loaded
 from gemgate.offload import offload
 from gemgate.prompting import schemas, turns
 from gemgate.web.disconnect import ClientDisconnected
+from gemgate.web.upgrades import WHOLE
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -48,9 +49,12 @@ async def chunks_of(request: Request, limit: int) -> AsyncGenerator[bytes, None]
     begun = _now()
     try:
         while True:
-            # Cancelled is only the wait: a deadline round the whole loop would run while others work on a chunk.
-            async with asyncio.timeout_at(min(begun + BODY_SECONDS + size / SLOWEST, _now() + SILENCE_SECONDS)):
+            if request.scope.get(WHOLE):
                 message = await request.receive()
+            else:
+                # Cancelled is only the wait: a deadline round the whole loop would run while others work on a chunk.
+                async with asyncio.timeout_at(min(begun + BODY_SECONDS + size / SLOWEST, _now() + SILENCE_SECONDS)):
+                    message = await request.receive()
             if message["type"] != "http.request":
                 raise ClientDisconnected
             chunk = message.get("body", b"")

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from gemgate.caller import Caller
 from gemgate.errors import Unauthorized
@@ -208,7 +208,7 @@ def test_a_statement_of_another_kind_is_refused_or_read(name: str, value: Any) -
     headers = [(b"x-gemgate-internal", token.encode()), (b"x-gemgate-caller", statement)]
     scope: dict[str, Any] = {"type": "http", "headers": headers}
     try:
-        found = accept(scope, token)
+        found = accept(HTTPConnection(scope), token)
     except Unauthorized:
         return
     assert found is not None
@@ -220,6 +220,9 @@ def test_a_statement_of_another_kind_is_refused_or_read(name: str, value: Any) -
 
 
 def test_a_statement_too_deep_to_read_is_refused() -> None:
-    scope: dict[str, Any] = {"headers": [(b"x-gemgate-internal", b"t" * 16), (b"x-gemgate-caller", b"[" * 60_000)]}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "headers": [(b"x-gemgate-internal", b"t" * 16), (b"x-gemgate-caller", b"[" * 60_000)],
+    }
     with pytest.raises(Unauthorized):
-        accept(scope, "t" * 16)
+        accept(HTTPConnection(scope), "t" * 16)

@@ -13,7 +13,7 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 from pydantic import TypeAdapter
 
 from gemgate.chat import Event, File, Image, Message, Text, TextDelta, ToolCall, ToolChoice, ToolResult, fold
-from gemgate.dialects import openai_chat
+from gemgate.dialects import openai_chat, openai_content
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoAccount, RateLimited, SignedOut
 from gemgate.files import Inline, Link, Stored
@@ -265,3 +265,22 @@ def test_images_in_between_keep_their_place_in_the_markdown() -> None:
 def test_a_conversation_id_is_told() -> None:
     assert openai_chat.write([fold(ANSWERS["thoughts"])], meta("x"), "m")["conversation_id"] == "conv_1"
     assert isinstance(ANSWERS["text"][1], TextDelta)
+
+
+def test_the_last_turn_of_a_long_history_is_found_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[object] = []
+    is_models = openai_content.is_models
+
+    def counted(thing: object) -> bool:
+        judged.append(thing)
+        return is_models(thing)
+
+    monkeypatch.setattr(openai_content, "is_models", counted)
+    said = [{"role": role, "content": "x"} for role in ("user", "assistant") * 100]
+    strange = {"role": "user", "content": [{"type": "hologram"}]}
+    assert len(ask(messages=[strange, *said, {"role": "user", "content": "now"}]).messages) == 202
+    assert len(judged) == 1
+    for last in ([strange], [strange, {"role": "system", "content": "x"}]):
+        with pytest.raises(BadRequest):
+            ask(messages=[*said, *last])
+    assert ask(messages=[strange, *said]).messages  # the model has spoken last: nothing is asked now

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.types import Scope
 
 from gemgate.caller import NO_BUDGET, Caller
 from gemgate.dialects.rows import Group
@@ -40,13 +39,16 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?", re.ASCII)
 _PREFIX = re.compile(r"(?:/[\w.~-]{1,100}){1,8}", re.ASCII)
 _PORT = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?")
 _FORWARDING = re.compile(
-    r"forwarded|via|cdn-loop|x-forwarded.*|x-real-.*|x-original-.*|x-proxy.*|x-envoy-.*|x-amzn-.*|x-azure-.*|x-arr-.*"
-    r"|cf-.*|fly-.*|x-vercel-.*|.*client-ip|.*connecting-ip|x-scheme|x-request-start"
+    r"^(?:forwarded|via|cdn-loop|x-forwarded.*|x-real-.*|x-original-.*|x-proxy.*|x-envoy-.*|x-amzn-.*|x-azure-.*"
+    r"|x-arr-.*|cf-.*|fly-.*|x-vercel-.*|.*client-ip|.*connecting-ip|x-scheme|x-request-start)$",
+    re.MULTILINE,
 )
-"""Headers that only a proxy writes: any of them says that somebody else's request came through this machine."""
+"""Headers that only a proxy writes, among names of one a line: any of them says that somebody else's request came
+through this machine.
+"""
 
 REMEMBERED = 4096
-"""Addresses whose network is known without reading them again."""
+"""Addresses that are known without reading them again."""
 _EXTENSIONS = ("moz-extension://", "chrome-extension://")
 _ADMIN_PATHS = ("/api/", "/metrics")
 
@@ -67,6 +69,8 @@ class Access:
         """Pairing codes that were wrong."""
         self._proxies = [ipaddress.ip_network(network, strict=False) for network in settings.trusted_proxies]
         self._origins = set(settings.cors_origins)
+        self._public = urlsplit(settings.public_base_url or "")
+        self._own_names = {*_LOCAL_NAMES, settings.host}
         self._fleet_only = settings.fleet_only
         self._guard_host = settings.on_loopback and not self._keys and settings.auth != "none"
 
@@ -113,18 +117,18 @@ class Access:
             budget=key.budget if isinstance(key, ClientKey) else NO_BUDGET,
         )
 
-    def accept_forwarded(self, scope: Scope) -> forwarded_caller.ForwardedCaller | None:
+    def accept_forwarded(self, connection: HTTPConnection) -> forwarded_caller.ForwardedCaller | None:
         """What a gateway of our fleet stated about the caller of this request.
 
         Unauthorized with a foreign token; RateLimited after too many of them from one network.
         """
         token = self._settings.internal_token
-        if token is None or forwarded_caller.TOKEN_HEADER not in Headers(scope=scope):
+        if token is None or forwarded_caller.TOKEN_HEADER not in connection.headers:
             return None
-        network = network_of(scope["client"][0] if scope.get("client") else "")
+        network = network_of(_peer(connection))
         self._token_attempts.check(network)
         try:
-            return forwarded_caller.accept(scope, token.get_secret_value())
+            return forwarded_caller.accept(connection, token.get_secret_value())
         except Unauthorized:
             self._token_attempts.failed(network)
             raise
@@ -163,36 +167,34 @@ class Access:
 
     def is_https(self, connection: HTTPConnection) -> bool:
         """Whether the browser's connection is encrypted, as far as we or a trusted proxy know."""
-        if connection.url.scheme == "https":
+        if connection.scope.get("scheme") == "https":
             return True
-        public = urlsplit(self._settings.public_base_url or "")
-        if public.scheme == "https" and connection.headers.get("host", "") == public.netloc:
+        public, headers = self._public, connection.headers
+        if public.scheme == "https" and headers.get("host", "") == public.netloc:
             return True
         # A proxy may keep the name to itself; the browser says where its page is with all that changes something.
-        if public.scheme == "https" and connection.headers.get("origin", "") == f"https://{public.netloc}":
+        if public.scheme == "https" and headers.get("origin", "") == f"https://{public.netloc}":
             return True
-        peer = connection.client.host if connection.client else ""
-        said = connection.headers.get("x-forwarded-proto", "").partition(",")[0]  # of a list the client's own is first
-        return said.strip().lower() == "https" and self._trusted(peer)
+        said = headers.get("x-forwarded-proto", "").partition(",")[0]  # of a list the client's own is first
+        return said.strip().lower() == "https" and self._trusted(_peer(connection))
 
     def below(self, connection: HTTPConnection) -> str:
         """The path below which clients see us, without a slash at its end: that of PUBLIC_BASE_URL, else what a trusted
         proxy says (`X-Forwarded-Prefix`); "" for none.
         """
         if self._settings.public_base_url:
-            return urlsplit(self._settings.public_base_url).path.rstrip("/")
-        peer = connection.client.host if connection.client else ""
+            return self._public.path.rstrip("/")
         said = connection.headers.get("x-forwarded-prefix", "").partition(",")[0].strip().rstrip("/")
         if not said:
             return ""
-        return said if _PREFIX.fullmatch(said) and ".." not in said and self._trusted(peer) else ""
+        return said if _PREFIX.fullmatch(said) and ".." not in said and self._trusted(_peer(connection)) else ""
 
     def check_browser(self, headers: Headers, *, extensions: bool = False) -> None:
         """Forbidden when a foreign web page asks: by its Host (DNS rebinding) or by its Origin. extensions: whether
         those of a browser may, which are no web pages.
         """
         host = headers.get("host", "")
-        if self._guard_host and _name_of(host) not in (*_LOCAL_NAMES, self._settings.host):
+        if self._guard_host and _name_of(host) not in self._own_names:
             raise Forbidden(
                 f"The Host {said(host)!r} is not this machine. "
                 "Set API_KEY (or AUTH=none) to serve it under other names",
@@ -214,7 +216,7 @@ class Access:
 
     def address(self, connection: HTTPConnection) -> str:
         """The client's address: the peer's, or what trusted proxies say in X-Forwarded-For."""
-        peer = connection.client.host if connection.client else ""
+        peer = _peer(connection)
         lines = connection.headers.getlist("x-forwarded-for")
         if not lines or not self._trusted(peer):
             return peer
@@ -264,8 +266,8 @@ class Access:
         return found
 
     async def _session(self, connection: HTTPConnection) -> PageSession | None:
-        token = session_token(connection)
-        if not token or not self._admin:
+        token = session_token(connection) if self._admin else ""
+        if not token:
             return None
         session = self.keybook.session(token)
         if session is None:
@@ -292,8 +294,7 @@ class Access:
         if (site := headers.get("sec-fetch-site")) is not None:
             return site in ("same-origin", "none")
         origin = headers.get("origin")
-        public = urlsplit(self._settings.public_base_url or "").netloc
-        return origin is None or origin.partition("://")[2] in {headers.get("host", ""), public} - {""}
+        return origin is None or origin.partition("://")[2] in {headers.get("host", ""), self._public.netloc} - {""}
 
     def _is_admin(self, connection: HTTPConnection, presented: str, network: str) -> bool:
         if self._admin:
@@ -307,11 +308,10 @@ class Access:
         Never where API_KEY is set: such a service is meant for others, and a proxy on this machine need not say that
         they come through it.
         """
-        peer = connection.client.host if connection.client else ""
         headers = connection.headers
-        if self._keys or not is_loopback(peer) or any(_FORWARDING.fullmatch(name.lower()) for name in headers):
+        if self._keys or not _is_here(_peer(connection)) or _FORWARDING.search("\n".join(headers).lower()):
             return False
-        if _name_of(headers.get("host", "")) not in (*_LOCAL_NAMES, self._settings.host):
+        if _name_of(headers.get("host", "")) not in self._own_names:
             return False
         return self._from_our_page(headers)
 
@@ -407,7 +407,7 @@ def cookie_name(connection: HTTPConnection) -> str:
 
 
 def session_token(connection: HTTPConnection) -> str:
-    return connection.cookies.get(cookie_name(connection), "")
+    return connection.cookies.get(cookie_name(connection), "") if "cookie" in connection.headers else ""
 
 
 def presented_key(connection: HTTPConnection) -> str:
@@ -432,6 +432,16 @@ def _address(hop: str) -> str:
         return str(ipaddress.ip_address(text or ""))
     except ValueError:
         return ""
+
+
+def _peer(connection: HTTPConnection) -> str:
+    """The address of who is connected to us; "" for a socket that has none."""
+    client = connection.scope.get("client")
+    return client[0] if client else ""
+
+
+_is_here = lru_cache(REMEMBERED)(is_loopback)
+"""Whether an address is this machine's own."""
 
 
 @lru_cache(REMEMBERED)

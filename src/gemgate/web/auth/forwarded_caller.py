@@ -11,9 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.types import Scope
 
 from gemgate.caller import Budget, Caller, Quota
 from gemgate.errors import Unauthorized
@@ -63,9 +61,9 @@ def encode(stated: ForwardedCaller) -> str:
     return json.dumps(fields, separators=(",", ":"))
 
 
-def accept(scope: Scope, token: str) -> ForwardedCaller | None:
+def accept(connection: HTTPConnection, token: str) -> ForwardedCaller | None:
     """What the gateway stated about this request, kept in its scope. Unauthorized when the tokens differ."""
-    headers = Headers(scope=scope)
+    headers, scope = connection.headers, connection.scope
     presented = headers.get(TOKEN_HEADER)
     if not token or presented is None:
         return None

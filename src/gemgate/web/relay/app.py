@@ -20,7 +20,7 @@ from gemgate.settings import Settings
 from gemgate.web import page
 from gemgate.web.app import served
 from gemgate.web.auth.access import Access
-from gemgate.web.context import context_of, front_request
+from gemgate.web.context import RequestContext, context_in, front_request
 from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.middleware import CLIENT_CLOSED, RequestMiddleware, exception_handler
 from gemgate.web.relay import aggregate, nodes, status
@@ -107,11 +107,10 @@ class RelayApp:
         if route.name in OWN:
             await self.own(scope, receive, send)
         else:
-            await self._pass_on(Request(scope, receive), route, send)
+            await self._pass_on(context_in(scope), route, send)
 
-    async def _pass_on(self, request: Request, route: Route, send: Send) -> None:
-        context = context_of(request)
-        context.request, context.operation = request, route.name or "none"
+    async def _pass_on(self, context: RequestContext, route: Route, send: Send) -> None:
+        request, context.operation = context.request, route.name or "none"
         passage: RelayedRequest | None = None
         status = CLIENT_CLOSED
 

@@ -1,0 +1,35 @@
+"""A request as the door makes it, once: everybody behind it asks the same one for its headers and its address."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import Scope
+
+
+class RequestHeaders(Headers):
+    """The framework's headers, found by name at once. Of a name that came twice the first counts; `getlist` has all."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._first = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(self._list)}
+
+    def __getitem__(self, key: str) -> str:
+        return self._first[key.lower()]
+
+    def __contains__(self, key: Any) -> bool:
+        return key.lower() in self._first
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._first.get(key.lower(), default)
+
+
+class DoorRequest(Request):
+    """One request; its headers are read when the first is asked for."""
+
+    @cached_property
+    def headers(self) -> Headers:
+        return RequestHeaders(self.scope)
