@@ -20,20 +20,35 @@ _DIGITS: Final = 4
 KNOWN: Final = frozenset({PROGRESS, 10, 14, 17, 20, CONTEXT, QUOTA, MODEL_ID, MODEL_NAME, 43, 44})
 """Fields of a part beside ids and candidates: progress, title, mark, rid, token, context, quota, the model that served,
 stored or not, suggestions (docs/google-wire.md 2.1, 6.1)."""
+UNREAD: Final = KNOWN - {PROGRESS, CONTEXT, QUOTA, MODEL_ID, MODEL_NAME}
+"""Those that nothing is taken from; most parts have no others."""
 
 
 def beside(row: list[Any]) -> dict[int, Any]:
     """The fields of a part that stand beside its ids and candidates, by number; -1 stands for keys that are none."""
     found: dict[int, Any] = {}
-    last = row[-1] if row else None
-    if isinstance(last, dict):
-        row = row[:-1]
+    places = len(row)
+    if row and isinstance(last := row[-1], dict):
+        places -= 1
         for key, value in last.items():
             number = int(key) - 1 if key.isdecimal() and len(key) <= _DIGITS else -1
             if not 0 <= number < _IDS_AND_CANDIDATES:
                 found[number] = value
-    by_place = enumerate(row[_IDS_AND_CANDIDATES:], _IDS_AND_CANDIDATES)
-    return found | {number: value for number, value in by_place if value is not None}
+    for place in range(_IDS_AND_CANDIDATES, places):
+        if (value := row[place]) is not None:
+            found[place] = value
+    return found
+
+
+def first(row: list[Any], place: int) -> Any:
+    """What stands first in the list at a place of a row; None where there is no such thing."""
+    inner = row[place] if place < len(row) else None
+    return inner[0] if isinstance(inner, list) and inner else None
+
+
+def rows(value: Any) -> Iterable[Any]:
+    """What is in a list; nothing where something else stands."""
+    return value if isinstance(value, list) else ()
 
 
 def unknown(found: Iterable[int]) -> Iterator[str]:
