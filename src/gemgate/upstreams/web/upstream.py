@@ -220,7 +220,7 @@ class WebUpstream:
         idle = max(limits.idle, self._facts.pictures.idle_seconds) if slow else limits.idle
         exchange = Exchange(
             client.handles,
-            params=request.params,
+            query=request.query,
             headers=request.headers,
             body=request.body,
             timeout=limits.total + 10,
@@ -388,7 +388,7 @@ class WebUpstream:
         """Show the file as the page does (docs/google-wire.md 8.2). Broken when Google does not take it."""
         asked = generation.processing(client, file)
         answer = await client.session.post(
-            PROCESS_FILE, params=asked.params, headers=asked.headers, data=asked.body, timeout=RPC_SECONDS
+            f"{PROCESS_FILE}?{asked.query}", headers=asked.headers, data=asked.body, timeout=RPC_SECONDS
         )
         if errors.wants_page(answer.status_code, answer.content[:1000]):
             raise errors.page_expired(f"HTTP {answer.status_code}")
