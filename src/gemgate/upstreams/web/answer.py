@@ -183,8 +183,7 @@ class Answer:
 
     def _beside(self, body: list[Any], pieces: list[UpstreamEvent]) -> None:
         """What is said beside the answer, by place or by key."""
-        said = fields.beside(body)
-        if said.keys() <= fields.UNREAD:
+        if not (said := fields.beside(body)):
             return
         if (progress := said.get(fields.PROGRESS)) is not None:
             self._pending = not self._finished_turn
@@ -209,12 +208,13 @@ class Answer:
         self._metadata[2] = candidate[0]
         if fields.first(candidate, 8) == _COMPLETE:
             self._finished_turn = True
-        if isinstance(thoughts := at(fields.first(candidate, 37), [0]), str):
-            self._say(pieces, ThoughtDelta, self._thoughts.feed(thoughts, final=final))
+        thoughts = fields.first(candidate, 37)
+        if isinstance(thoughts, list) and thoughts and isinstance(thoughts[0], str):
+            self._say(pieces, ThoughtDelta, self._thoughts.feed(thoughts[0], final=final))
         if isinstance(text := fields.first(candidate, 1), str):
             if CARD_CONTENT_RE.match(text):
                 text = fields.first(candidate, 22) or text
-            if text:
+            if text and self._thoughts.raw:
                 self._say(pieces, ThoughtDelta, self._thoughts.finish())
             self._say(pieces, TextDelta, self._text.feed(text, final=final))
         self._riches.see(candidate)

@@ -20,22 +20,27 @@ _DIGITS: Final = 4
 KNOWN: Final = frozenset({PROGRESS, 10, 14, 17, 20, CONTEXT, QUOTA, MODEL_ID, MODEL_NAME, 43, 44})
 """Fields of a part beside ids and candidates: progress, title, mark, rid, token, context, quota, the model that served,
 stored or not, suggestions (docs/google-wire.md 2.1, 6.1)."""
-UNREAD: Final = KNOWN - {PROGRESS, CONTEXT, QUOTA, MODEL_ID, MODEL_NAME}
-"""Those that nothing is taken from; most parts have no others."""
+_UNREAD: Final = KNOWN - {PROGRESS, CONTEXT, QUOTA, MODEL_ID, MODEL_NAME}
+_UNREAD_KEYS: Final = frozenset(str(number + 1) for number in _UNREAD)
+"""Of what nothing is taken; most parts have nothing else."""
 
 
 def beside(row: list[Any]) -> dict[int, Any]:
-    """The fields of a part that stand beside its ids and candidates, by number; -1 stands for keys that are none."""
+    """What stands beside the ids and candidates of a part, by number, of all that is read or not known; -1 stands for
+    keys that are no number.
+    """
     found: dict[int, Any] = {}
     places = len(row)
     if row and isinstance(last := row[-1], dict):
         places -= 1
         for key, value in last.items():
+            if key in _UNREAD_KEYS:
+                continue
             number = int(key) - 1 if key.isdecimal() and len(key) <= _DIGITS else -1
             if not 0 <= number < _IDS_AND_CANDIDATES:
                 found[number] = value
     for place in range(_IDS_AND_CANDIDATES, places):
-        if (value := row[place]) is not None:
+        if (value := row[place]) is not None and place not in _UNREAD:
             found[place] = value
     return found
 

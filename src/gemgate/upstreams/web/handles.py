@@ -120,7 +120,9 @@ class Handle:
         """Behind an answer: its status, and where Google sends us. What it set is in the jar now."""
         if changes := self._curl.getinfo(CurlInfo.COOKIECHANGES):
             self._session.cookies.update_cookies_from_curl_changes(cast("list[bytes]", changes))
-        status = int(cast("int", self._curl.getinfo(CurlInfo.RESPONSE_CODE)))
+        number = ffi.new("long*")
+        lib.curl_easy_getinfo(self._curl._curl, CurlInfo.RESPONSE_CODE, number)  # noqa: SLF001 - as `_set`
+        status = int(number[0])
         elsewhere = self._curl.getinfo(CurlInfo.REDIRECT_URL) if 300 <= status < 400 else b""
         return status, cast("bytes", elsewhere).decode("latin-1")
 

@@ -142,18 +142,22 @@ def cited(raw: str, numbered: Sequence[WebSource], sources: Sequence[WebSource])
 
 def with_favicon(values: list[Any]) -> Iterator[WebSource]:
     """Every list `[icon, address, title, snippet]`, wherever it stands, in the order of the wire."""
-    waiting, left = values[::-1], _MOST_VALUES
-    while waiting and left:
-        left -= 1
+    waiting, left = _stacked(values), _MOST_VALUES - len(values)
+    while waiting and left > 0:
         value = waiting.pop()
+        left -= len(value)
         if isinstance(value, dict):
-            waiting.extend(reversed(value.values()))
-        elif isinstance(value, list):
-            if len(value) > 1 and isinstance(value[0], str) and _FAVICON in value[0] and isinstance(value[1], str):
-                title, snippet = (at(value, [n], "") for n in (2, 3))
-                yield WebSource(value[1], _words(title), _words(snippet))
-            else:
-                waiting.extend(reversed(value))
+            waiting += _stacked([*value.values()])
+        elif len(value) > 1 and isinstance(value[0], str) and _FAVICON in value[0] and isinstance(value[1], str):
+            title, snippet = (at(value, [n], "") for n in (2, 3))
+            yield WebSource(value[1], _words(title), _words(snippet))
+        else:
+            waiting += _stacked(value)
+
+
+def _stacked(values: list[Any]) -> list[Any]:
+    """The lists and dicts among values, as a stack takes them."""
+    return [value for value in reversed(values) if isinstance(value, (list, dict))]
 
 
 def _grounding(field: Any) -> Iterator[WebSource]:
