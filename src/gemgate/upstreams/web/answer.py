@@ -183,20 +183,27 @@ class Answer:
 
     def _beside(self, body: list[Any], pieces: list[UpstreamEvent]) -> None:
         """What is said beside the answer, by place or by key."""
-        if not (said := fields.beside(body)):
-            return
-        if (progress := said.get(fields.PROGRESS)) is not None:
-            self._pending = not self._finished_turn
-            self.progress = fields.text_in(_without_tool(progress)) or self.progress
-            self.painter = served.painter(self.progress) or self.painter
-        if isinstance(context := said.get(fields.CONTEXT), str):
-            self._metadata[_CONTEXT_SLOT] = context
-            self._pending = False
-        self.named(*served.of_fields(said))
-        if (rows := said.get(fields.QUOTA)) is not None:
-            self.left = quota.windows(rows) or self.left
-        for name in fields.unknown(said):
-            self._not_known(name, pieces)
+        said = fields.beside(body)
+        for number in sorted(said):
+            value = said[number]
+            match number:
+                case fields.PROGRESS:
+                    if value is not None:
+                        self._pending = not self._finished_turn
+                        self.progress = fields.text_in(_without_tool(value)) or self.progress
+                        self.painter = served.painter(self.progress) or self.painter
+                case fields.CONTEXT:
+                    if isinstance(value, str):
+                        self._metadata[_CONTEXT_SLOT] = value
+                        self._pending = False
+                case fields.QUOTA:
+                    self.left = quota.windows(value) or self.left
+                case fields.MODEL_ID:
+                    self.named("", served.text(value))
+                case fields.MODEL_NAME:
+                    self.named(served.text(value), "")
+                case _:
+                    self._not_known(fields.name(number), pieces)
 
     def _not_known(self, field: str, pieces: list[UpstreamEvent]) -> None:
         """Say once that Google's answer holds something this version does not know."""

@@ -5,7 +5,7 @@ Field n of a row is `row[n]`, or `row[-1][str(n + 1)]` when the row ends with a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 PROGRESS: Final = 6
@@ -17,12 +17,10 @@ MODEL_NAME: Final = 42
 _IDS_AND_CANDIDATES: Final = 5
 _DIGITS: Final = 4
 """Of a key that is a field's: names are few, because a metric has one row for each."""
-KNOWN: Final = frozenset({PROGRESS, 10, 14, 17, 20, CONTEXT, QUOTA, MODEL_ID, MODEL_NAME, 43, 44})
-"""Fields of a part beside ids and candidates: progress, title, mark, rid, token, context, quota, the model that served,
-stored or not, suggestions (docs/google-wire.md 2.1, 6.1)."""
-_UNREAD: Final = KNOWN - {PROGRESS, CONTEXT, QUOTA, MODEL_ID, MODEL_NAME}
-_UNREAD_KEYS: Final = frozenset(str(number + 1) for number in _UNREAD)
-"""Of what nothing is taken; most parts have nothing else."""
+_UNREAD: Final = frozenset({10, 14, 17, 20, 43, 44})
+"""Fields of a part that are known and that nothing is taken from: title, mark, rid, token, stored or not, suggestions
+(docs/google-wire.md 2.1, 6.1). Most parts have nothing else beside ids and candidates.
+"""
 
 
 def beside(row: list[Any]) -> dict[int, Any]:
@@ -34,10 +32,8 @@ def beside(row: list[Any]) -> dict[int, Any]:
     if row and isinstance(last := row[-1], dict):
         places -= 1
         for key, value in last.items():
-            if key in _UNREAD_KEYS:
-                continue
             number = int(key) - 1 if key.isdecimal() and len(key) <= _DIGITS else -1
-            if not 0 <= number < _IDS_AND_CANDIDATES:
+            if number not in _UNREAD and not 0 <= number < _IDS_AND_CANDIDATES:
                 found[number] = value
     for place in range(_IDS_AND_CANDIDATES, places):
         if (value := row[place]) is not None and place not in _UNREAD:
@@ -56,11 +52,9 @@ def rows(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-def unknown(found: Iterable[int]) -> Iterator[str]:
-    """Names of the fields that nothing is known of."""
-    for number in found:
-        if number not in KNOWN:
-            yield "frame key" if number < 0 else f"frame {number}"
+def name(number: int) -> str:
+    """What a field that nothing is known of is called."""
+    return "frame key" if number < 0 else f"frame {number}"
 
 
 def text_in(value: Any) -> str:

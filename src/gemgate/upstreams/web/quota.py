@@ -20,8 +20,10 @@ def windows(value: Any) -> tuple[UsageWindow, ...]:
     answer tells them; rows of another kind are left out.
     """
     found: list[UsageWindow] = []
+    if not (isinstance(value, list) and value and value[0]):
+        return ()
     model = at(value, [1])
-    for row in rows(at(value, [0])):
+    for row in rows(value[0]):
         action, percent, total, left = at(row, [0, 0]), at(row, [2]), at(row, [4]), at(row, [5])
         if not isinstance(action, int) or not _counts(percent):
             continue

@@ -33,6 +33,7 @@ _DIGITS: Final = 3
 _MOST_VALUES: Final = 200_000
 """Values of one candidate that are looked through for sources: a bound, not a size that was seen."""
 
+_CONTAINERS: Final = (list, dict)
 _FILM: Final = "60"
 _MUSIC: Final = "87"
 _SHOWN: Final = re.compile(r"!\[([^\]\n]{0,300})\]\((https://[A-Za-z0-9:/?#@!$&'*+,;=%._~-]{1,2000})[ \t)]")
@@ -157,7 +158,7 @@ def with_favicon(values: list[Any]) -> Iterator[WebSource]:
 
 def _stacked(values: list[Any]) -> list[Any]:
     """The lists and dicts among values, as a stack takes them."""
-    return [value for value in reversed(values) if isinstance(value, (list, dict))]
+    return [value for value in reversed(values) if type(value) in _CONTAINERS]
 
 
 def _grounding(field: Any) -> Iterator[WebSource]:

@@ -47,7 +47,7 @@ class TextDeltas:
         if not raw.startswith(self._sent):
             self._realign(raw)
         said = self._read(raw, final=final) if raw != self._sent else ""
-        if final and not said and not self._told:
+        if final and raw and not said and not self._told:
             said = marks.alone(raw)
         self._told = self._told or bool(said)
         return said
