@@ -44,13 +44,12 @@ async def test_images_of_the_second_account_are_refused_to_the_first(both: Simul
     both.google.reply("paint", "here", image=Painting("gradient", size=(64, 48)))
     second, first = await signed_in(both, number=1), await signed_in(both)
     ref = next(piece for piece in await pieces(second, "paint") if isinstance(piece, ImageReady)).ref
-    async with first._using() as client:
-        with pytest.raises(GatewayError):
-            await client.full_size_address(ref, 5.0)
-    async with second._using() as client:
+    with first._using() as client, pytest.raises(GatewayError):
+        await client.full_size_address(ref, 5.0)
+    with second._using() as client:
         address = await client.full_size_address(ref, 5.0)
         way = await client.session.get(f"{address}=d-I?alr=yes")
-    async with first._using() as client:
+    with first._using() as client:
         refused = await client.session.get(way.text)
     assert refused.status_code == 403
 
@@ -69,7 +68,7 @@ async def test_a_language_is_asked_for_and_kept(both: Simulator, signed_in: Sign
     both.google.account("alice").language = both.google.account("bob").language = "de"
     upstream = await signed_in(both, number=number, language="fr")
     assert joined(await pieces(upstream, "say hello"))
-    async with upstream._using() as client:
+    with upstream._using() as client:
         assert client.language == "fr"
         await client.reload(client.session_id)
         assert client.language == "fr"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemgate.upstreams.web.marks import suggestions
+from gemgate.upstreams.web.marks import MARK, plain, suggestions
 from gemgate.upstreams.web.text_deltas import HOLD, TextDeltas, clean
 
 LINK = "http://googleusercontent.com/image_generation_content/0"
@@ -77,6 +77,11 @@ def test_a_change_within_the_held_back_tail_is_never_seen(stable: str, tail: str
     first = wording.feed(stable + "#" * min(at, HOLD))
     rest = wording.feed(stable + tail, final=True)
     assert first + rest == clean(stable + tail)
+
+
+@given(texts)
+def test_a_text_that_is_called_plain_has_no_mark(text: str) -> None:
+    assert not (plain(text) and MARK.search(text))
 
 
 def test_an_exact_reader_gets_nothing_before_the_end() -> None:

@@ -17,14 +17,15 @@ from gemgate.errors import GatewayError
 from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, Unknown, UpstreamEvent
 from gemgate.upstreams.web import codes, fields, image_rows, quota, served
 from gemgate.upstreams.web.research_fields import state_of
-from gemgate.upstreams.web.rich_content import Riches
+from gemgate.upstreams.web.rich_content import RICH, Riches
 from gemgate.upstreams.web.text_deltas import TextDeltas
 
 _COMPLETE = 2
 _CONTEXT_SLOT = 9
+_CANDIDATES = 4
 _PLAIN = 5
 """Places of a part that holds ids and candidates, and nothing beside them."""
-_PARTS = frozenset({"wrb.fr", "er", "di", "af.httprm", "e"})
+_PARTS = ("wrb.fr", "er", "di", "af.httprm", "e")
 
 
 class Answer:
@@ -112,11 +113,10 @@ class Answer:
         for name in sorted(self._riches.unknown):
             self._not_known(name, pieces)
         thread = Thread(tuple(self._metadata), self._turns)
-        names = {"served": self._served, "served_id": self._served_id, "painter": self.painter}
-        metadata, text = thread.metadata, self._text.text
-        research = state_of(self._riches.fields, said=text, thread=metadata)
-        ended = Completed(thread, text, revised, self.stored, found, **names, left=self.left, research=research)
-        pieces.append(ended)
+        text = self._text.text
+        research = state_of(self._riches.fields, said=text, thread=thread.metadata)
+        named = (self._served, self._served_id, self.painter)
+        pieces.append(Completed(thread, text, revised, self.stored, found, *named, self.left, research))
         return pieces
 
     @property
@@ -135,7 +135,7 @@ class Answer:
         return pieces
 
     def _part(self, part: list[Any], pieces: list[UpstreamEvent]) -> None:
-        if part[:1] and part[0] not in _PARTS:
+        if part and part[0] not in _PARTS:
             self._not_known("part", pieces)
         if len(part) > 5 and part[5] and part[0] in ("wrb.fr", "er"):
             self._status(part[5], pieces)
@@ -148,16 +148,17 @@ class Answer:
             return
         if not isinstance(body, list):
             return
-        if isinstance(ids := at(body, [1]), list):
-            self._merge(ids)
-            if not self.cid_confirmed and at(ids, [0]):
+        size = len(body)
+        if size > 1 and isinstance(ids := body[1], list):
+            if self._metadata[: len(ids)] != ids:  # every part tells them again
+                self._merge(ids)
+            if not self.cid_confirmed and ids and ids[0]:
                 self.cid_confirmed = True
                 pieces.append(Accepted(self.cid))
-        if len(body) != _PLAIN:
+        if size != _PLAIN:
             self._beside(body, pieces)
-        candidates = at(body, [4])
-        if isinstance(candidates, list):
-            first = next((c for c in candidates if at(c, [0])), None)
+        if size > _CANDIDATES and isinstance(candidates := body[_CANDIDATES], list):
+            first = next((c for c in candidates if isinstance(c, list) and c and c[0]), None)
             if first is not None:
                 if not self.cid_confirmed:
                     self._not_known("frame without cid", pieces)
@@ -183,18 +184,26 @@ class Answer:
     def _beside(self, body: list[Any], pieces: list[UpstreamEvent]) -> None:
         """What is said beside the answer, by place or by key."""
         said = fields.beside(body)
-        if (progress := said.get(fields.PROGRESS)) is not None:
-            self._pending = not self._finished_turn
-            self.progress = fields.text_in(_without_tool(progress)) or self.progress
-            self.painter = served.painter(self.progress) or self.painter
-        if isinstance(context := said.get(fields.CONTEXT), str):
-            self._metadata[_CONTEXT_SLOT] = context
-            self._pending = False
-        self.named(*served.of_fields(said))
-        if (rows := said.get(fields.QUOTA)) is not None:
-            self.left = quota.windows(rows) or self.left
-        for name in fields.unknown(said):
-            self._not_known(name, pieces)
+        for number in sorted(said):
+            value = said[number]
+            match number:
+                case fields.PROGRESS:
+                    if value is not None:
+                        self._pending = not self._finished_turn
+                        self.progress = fields.text_in(_without_tool(value)) or self.progress
+                        self.painter = served.painter(self.progress) or self.painter
+                case fields.CONTEXT:
+                    if isinstance(value, str):
+                        self._metadata[_CONTEXT_SLOT] = value
+                        self._pending = False
+                case fields.QUOTA:
+                    self.left = quota.windows(value) or self.left
+                case fields.MODEL_ID:
+                    self.named("", served.text(value))
+                case fields.MODEL_NAME:
+                    self.named(served.text(value), "")
+                case _:
+                    self._not_known(fields.name(number), pieces)
 
     def _not_known(self, field: str, pieces: list[UpstreamEvent]) -> None:
         """Say once that Google's answer holds something this version does not know."""
@@ -204,20 +213,19 @@ class Answer:
 
     def _candidate(self, candidate: list[Any], pieces: list[UpstreamEvent], *, final: bool) -> None:
         self._metadata[2] = candidate[0]
-        if at(candidate, [8, 0]) == _COMPLETE:
+        if fields.first(candidate, 8) == _COMPLETE:
             self._finished_turn = True
-        thoughts = at(candidate, [37, 0, 0])
-        if isinstance(thoughts, str):
-            self._say(pieces, ThoughtDelta, self._thoughts.feed(thoughts, final=final))
-        text = at(candidate, [1, 0])
-        if isinstance(text, str):
+        thoughts = fields.first(candidate, 37)
+        if isinstance(thoughts, list) and thoughts and isinstance(thoughts[0], str):
+            self._say(pieces, ThoughtDelta, self._thoughts.feed(thoughts[0], final=final))
+        if isinstance(text := fields.first(candidate, 1), str):
             if CARD_CONTENT_RE.match(text):
-                text = at(candidate, [22, 0]) or text
-            if text:
+                text = fields.first(candidate, 22) or text
+            if text and self._thoughts.raw:
                 self._say(pieces, ThoughtDelta, self._thoughts.finish())
             self._say(pieces, TextDelta, self._text.feed(text, final=final))
         self._riches.see(candidate)
-        if at(candidate, [12]):
+        if len(candidate) > RICH and candidate[RICH]:
             self._find_images(candidate, pieces)
 
     def _find_images(self, candidate: list[Any], pieces: list[UpstreamEvent]) -> None:

@@ -218,12 +218,12 @@ async def _refusals(watch: Watch, client: HardenedClient) -> None:
     for fact, change in (("http.old_token", {"at": "AKold:1"}), ("http.old_build", {"bl": _OLD_BUILD})):
         request = generation.build(client, prompt)
         form = {**dict(parse_qsl(request.body.decode(), keep_blank_values=True))}
-        params = dict(request.params)
+        query = dict(parse_qsl(request.query))
         if "at" in change:
             form |= change
         else:
-            params |= change
-        status, text = await _posted(client, replace(request, params=params, body=urlencode(form).encode()))
+            query |= change
+        status, text = await _posted(client, replace(request, query=urlencode(query), body=urlencode(form).encode()))
         watch.note(fact, f"{status} xsrf" if "xsrf" in text.lower() else str(status))
 
 
@@ -411,7 +411,7 @@ class _Story:
 async def _exchange(client: HardenedClient, request: generation.Request) -> AsyncIterator[Exchange]:
     exchange = Exchange(
         client.handles,
-        params=request.params,
+        query=request.query,
         headers=request.headers,
         body=request.body,
         timeout=SECONDS + 10,

@@ -32,6 +32,7 @@ from gemgate.errors import GatewayError, LocalText
 from gemgate.ports.upstream import ImageRef
 from gemgate.upstreams.web import errors, logs, quota
 from gemgate.upstreams.web.handles import Handles
+from gemgate.upstreams.web.page import Page
 from gemgate.upstreams.web.seat import Seat
 
 logs.loaded()
@@ -106,6 +107,7 @@ class HardenedClient(GeminiClient):
         self._open = False
         self.gem_list: tuple[Gem, ...] = ()
         self._handles: Handles | None = None
+        self._page_facts: tuple[str | None, ...] = ()
         self.auto_refresh = False
 
     async def sign_in(self) -> None:
@@ -460,6 +462,14 @@ class HardenedClient(GeminiClient):
             for other in self._others
         )
         return Cookies(jar.get(PSID) or "", jar.get(PSIDTS) or "", jar.get(PSIDCC) or "", others, self._bound)
+
+    @property
+    def page(self) -> Page:
+        """The one that is loaded; made anew when the library or a reload has changed anything of it."""
+        facts = self.language, self.build_label, self.session_id, self.access_token
+        if facts != self._page_facts:
+            self._page_facts, self._page = facts, Page(*facts)
+        return self._page
 
     def request_id(self) -> int:
         """The next `_reqid`, shared with the library's own RPCs."""

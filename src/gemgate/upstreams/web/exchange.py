@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from curl_cffi import CurlECode, CurlError
 from curl_cffi.requests.exceptions import code2error
@@ -50,14 +50,14 @@ class Exchange:
         self,
         handles: Handles,
         *,
-        params: dict[str, Any],
+        query: str,
         headers: dict[str, str],
         body: bytes,
         timeout: float,
     ) -> None:
         self._handles = handles
         self._body = OneTimeBody(body)
-        self._length, self._params, self._headers, self._timeout = len(body), params, headers, timeout
+        self._length, self._query, self._headers, self._timeout = len(body), query, headers, timeout
         self._chunks: list[bytes] = []
         self._waiter: asyncio.Future[bool] | None = None
         self._handle: Handle | None = None
@@ -87,7 +87,7 @@ class Exchange:
         handle = self._handles.take()
         try:
             self._transfer = handle.begin(
-                self._params, self._headers, self._length, self._body.read, self._received, self._timeout
+                self._query, self._headers, self._length, self._body.read, self._received, self._timeout
             )
         except BaseException:
             handle.close()

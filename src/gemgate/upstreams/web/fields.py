@@ -5,7 +5,7 @@ Field n of a row is `row[n]`, or `row[-1][str(n + 1)]` when the row ends with a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 PROGRESS: Final = 6
@@ -17,30 +17,44 @@ MODEL_NAME: Final = 42
 _IDS_AND_CANDIDATES: Final = 5
 _DIGITS: Final = 4
 """Of a key that is a field's: names are few, because a metric has one row for each."""
-KNOWN: Final = frozenset({PROGRESS, 10, 14, 17, 20, CONTEXT, QUOTA, MODEL_ID, MODEL_NAME, 43, 44})
-"""Fields of a part beside ids and candidates: progress, title, mark, rid, token, context, quota, the model that served,
-stored or not, suggestions (docs/google-wire.md 2.1, 6.1)."""
+_UNREAD: Final = frozenset({10, 14, 17, 20, 43, 44})
+"""Fields of a part that are known and that nothing is taken from: title, mark, rid, token, stored or not, suggestions
+(docs/google-wire.md 2.1, 6.1). Most parts have nothing else beside ids and candidates.
+"""
 
 
 def beside(row: list[Any]) -> dict[int, Any]:
-    """The fields of a part that stand beside its ids and candidates, by number; -1 stands for keys that are none."""
+    """What stands beside the ids and candidates of a part, by number, of all that is read or not known; -1 stands for
+    keys that are no number.
+    """
     found: dict[int, Any] = {}
-    last = row[-1] if row else None
-    if isinstance(last, dict):
-        row = row[:-1]
+    places = len(row)
+    if row and isinstance(last := row[-1], dict):
+        places -= 1
         for key, value in last.items():
             number = int(key) - 1 if key.isdecimal() and len(key) <= _DIGITS else -1
-            if not 0 <= number < _IDS_AND_CANDIDATES:
+            if number not in _UNREAD and not 0 <= number < _IDS_AND_CANDIDATES:
                 found[number] = value
-    by_place = enumerate(row[_IDS_AND_CANDIDATES:], _IDS_AND_CANDIDATES)
-    return found | {number: value for number, value in by_place if value is not None}
+    for place in range(_IDS_AND_CANDIDATES, places):
+        if (value := row[place]) is not None and place not in _UNREAD:
+            found[place] = value
+    return found
 
 
-def unknown(found: Iterable[int]) -> Iterator[str]:
-    """Names of the fields that nothing is known of."""
-    for number in found:
-        if number not in KNOWN:
-            yield "frame key" if number < 0 else f"frame {number}"
+def first(row: list[Any], place: int) -> Any:
+    """What stands first in the list at a place of a row; None where there is no such thing."""
+    inner = row[place] if place < len(row) else None
+    return inner[0] if isinstance(inner, list) and inner else None
+
+
+def rows(value: Any) -> Iterable[Any]:
+    """What is in a list; nothing where something else stands."""
+    return value if isinstance(value, list) else ()
+
+
+def name(number: int) -> str:
+    """What a field that nothing is known of is called."""
+    return "frame key" if number < 0 else f"frame {number}"
 
 
 def text_in(value: Any) -> str:

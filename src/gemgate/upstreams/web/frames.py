@@ -53,6 +53,11 @@ class FrameReader:
         self._head = ""
         frames: list[str] = []
         at = 0
+        if not self._prefix_seen:
+            if len(text) < len(_PREFIX) and _PREFIX.startswith(text):
+                self._head = text
+                return frames
+            self._prefix_seen, at = True, len(_PREFIX) if text.startswith(_PREFIX) else 0
         while not self.garbage:
             if self._missing:
                 part = text[at : at + self._missing]  # no character is less than a code unit
@@ -60,34 +65,25 @@ class FrameReader:
                 if available < self._missing:
                     self._parts.append(part)
                     self._missing -= available
-                    return frames
-                end = _cut(part, self._missing)
-                self._parts.append(part[:end])
-                frames.append("".join(self._parts))
-                self._parts, self._missing = [], 0
-                at += end
-            opened = self._open_frame(text, at)
-            if opened is None:
+                    break
+                if available > self._missing:
+                    part = part[: _cut(part, self._missing)]
+                at += len(part)
+                frames.append("".join((*self._parts, part)) if self._parts else part)
+                self._parts = []
+            found = _MARKER.match(text, at)
+            if found is None:
+                self._missing = 0
+                self._keep(text, at)
                 break
-            at = opened
+            self._missing, at = int(found[1]), found.end()
         return frames
 
-    def _open_frame(self, text: str, at: int) -> int | None:
-        """Read a length marker; where it ends, or None when none stands there yet. What may become one is kept."""
-        if not self._prefix_seen and at < len(text):
-            if len(text) - at < len(_PREFIX) and _PREFIX.startswith(text[at:]):
-                self._head = text[at:]
-                return None
-            at += len(_PREFIX) if text.startswith(_PREFIX, at) else 0
-            self._prefix_seen = True
-        found = _MARKER.match(text, at)
-        if found is not None and found[1]:
-            self._missing = int(found[1])
-            return found.end()
+    def _keep(self, text: str, at: int) -> None:
+        """Of text that no length marker begins: what may become one, or what shows that none is there."""
         space = _SPACE.match(text, at)
         rest = text[space.end() if space else at :][:4000]
         if rest and (not rest[0].isdigit() or len(rest) > _DIGITS):
             self.garbage = rest
         else:
             self._head = rest
-        return None

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from http.cookiejar import Cookie
 from typing import Any, cast
-from urllib.parse import urlencode
 
 from curl_cffi import Curl, CurlInfo, CurlOpt, ffi, lib
 from curl_cffi.requests import AsyncSession, Response
@@ -19,6 +18,12 @@ from curl_cffi.requests.utils import set_curl_options
 from gemini_webapi.constants import Endpoint
 
 from gemgate.upstreams.web.seat import Seat
+
+
+def _held(session: AsyncSession[Response]) -> list[Cookie]:
+    """The cookies of a session's jar, as they stand there; its own iterator takes a generator for each."""
+    by_domain: dict[str, dict[str, dict[str, Cookie]]] = session.cookies.jar._cookies  # type: ignore[attr-defined]  # noqa: SLF001
+    return [cookie for paths in by_domain.values() for names in paths.values() for cookie in names.values()]
 
 
 def _nothing(_size: int) -> bytes:
@@ -33,7 +38,8 @@ class Handle:
         self._address = seat.address(Endpoint.GENERATE)
         self._headers = seat.headers(Endpoint.GENERATE)
         self._curl = Curl(cacert=session.acurl._cacert, debug=session.debug)  # noqa: SLF001
-        self._cookies: tuple[Cookie, ...] = tuple(session.cookies.jar)
+        self._cookies = _held(session)
+        self._timeout = 0.0
         self._read: Callable[[int], bytes] = _nothing
         self._receive: Callable[[bytes], object] = len
         self._request, *_ = set_curl_options(
@@ -55,11 +61,11 @@ class Handle:
             curl_options=session.curl_options,
         )
         for option in (CurlOpt.HEADERFUNCTION, CurlOpt.HEADERDATA):  # nobody reads the head of an answer line by line
-            lib._curl_easy_setopt(self._curl._curl, option, ffi.NULL)  # noqa: SLF001
+            self._set(option, ffi.NULL)
 
     def begin(
         self,
-        params: Mapping[str, Any],
+        query: str,
         headers: Mapping[str, str],
         length: int,
         read: Callable[[int], bytes],
@@ -67,21 +73,35 @@ class Handle:
         timeout: float,
     ) -> asyncio.Future[None]:
         """Send a prompt; done when its answer has ended. read: its body, which cannot be read again."""
-        curl = self._curl
         self._read, self._receive = read, received
-        curl.setopt(CurlOpt.URL, f"{self._address}?{urlencode(params)}".encode())
-        lib.curl_slist_free_all(curl._headers)  # noqa: SLF001 - setting headers appends to those of the last prompt
-        curl._headers = ffi.NULL  # noqa: SLF001
+        self._set(CurlOpt.URL, f"{self._address}?{query}".encode())
         lines = [f"{name}: {value}".encode() for name, value in {**headers, **self._headers}.items()]
-        curl.setopt(CurlOpt.HTTPHEADER, [*lines, b"Content-Length: %d" % length, b"Expect: "])
-        curl.setopt(CurlOpt.INFILESIZE_LARGE, length)
-        curl.setopt(CurlOpt.TIMEOUT_MS, int(timeout * 1000))
+        self._set_headers([*lines, b"Content-Length: %d" % length, b"Expect: "])
+        self._set(CurlOpt.INFILESIZE_LARGE, ffi.new("int64_t*", length))
+        if timeout != self._timeout:
+            self._set(CurlOpt.TIMEOUT_MS, ffi.new("long*", int(timeout * 1000)))
+            self._timeout = timeout
         self._take_cookies()
-        return cast("asyncio.Future[None]", self._session.acurl.add_handle(curl))
+        return cast("asyncio.Future[None]", self._session.acurl.add_handle(self._curl))
+
+    def _set(self, option: CurlOpt, value: object) -> None:
+        """As `Curl.setopt`, for a value that is C's already: that looks for the kind of every option anew."""
+        done = lib._curl_easy_setopt(self._curl._curl, option, value)  # noqa: SLF001
+        if done:
+            self._curl._check_error(done, "setopt", option)  # noqa: SLF001
+
+    def _set_headers(self, lines: list[bytes]) -> None:
+        """These in place of those of the last prompt, which the library would add to."""
+        head = ffi.NULL
+        for line in lines:
+            head = lib.curl_slist_append(head, line)
+        self._set(CurlOpt.HTTPHEADER, head)
+        lib.curl_slist_free_all(self._curl._headers)  # noqa: SLF001
+        self._curl._headers = head  # noqa: SLF001 - freed by the library with the handle
 
     def _take_cookies(self) -> None:
         """Those of the jar, unless it has not changed: a cookie that is set is a new object there."""
-        if (held := tuple(self._session.cookies.jar)) == self._cookies:
+        if (held := _held(self._session)) == self._cookies:
             return
         self._curl.setopt(CurlOpt.COOKIELIST, "ALL")  # forget all
         for morsel in self._session.cookies.get_cookies_for_curl(self._request):
@@ -100,7 +120,9 @@ class Handle:
         """Behind an answer: its status, and where Google sends us. What it set is in the jar now."""
         if changes := self._curl.getinfo(CurlInfo.COOKIECHANGES):
             self._session.cookies.update_cookies_from_curl_changes(cast("list[bytes]", changes))
-        status = int(cast("int", self._curl.getinfo(CurlInfo.RESPONSE_CODE)))
+        number = ffi.new("long*")
+        lib.curl_easy_getinfo(self._curl._curl, CurlInfo.RESPONSE_CODE, number)  # noqa: SLF001 - as `_set`
+        status = int(number[0])
         elsewhere = self._curl.getinfo(CurlInfo.REDIRECT_URL) if 300 <= status < 400 else b""
         return status, cast("bytes", elsewhere).decode("latin-1")
 

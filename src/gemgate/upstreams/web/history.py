@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from gemini_webapi.constants import GRPC
@@ -23,7 +23,7 @@ SEARCH: Final = "unqWSc"
 NOT_FOUND: Final = 5
 """gRPC status: no such thing. At the end of a list stands 1096 instead."""
 
-Using = Callable[[], AbstractAsyncContextManager[HardenedClient]]
+Using = Callable[[], AbstractContextManager[HardenedClient]]
 
 
 class WebHistory:
@@ -75,7 +75,7 @@ class WebHistory:
 
     async def _ask(self, rpcid: str, payload: object, token: str = "") -> tuple[Any, int]:
         """The body and the code of one RPC. token: the cursor in it; one that is refused is the caller's mistake."""
-        async with self._using() as client:
+        with self._using() as client:
             try:
                 return await client.ask(rpcid, payload)
             except Broken:

@@ -85,11 +85,21 @@ _MOST: Final = 100
 """Sources of one mark that are believed."""
 _RUN: Final = re.compile(r"```(\w{1,20})\?code_(reference|stdout)[\w&=;]{0,80}\n(.*?)\n?```", re.DOTALL)
 
-_PERHAPS: Final = re.compile(r"[&<`\[]")
+_TELLING: Final = "&<`["
+"""Characters of which every mark has one, but for those that begin with a link."""
+_PERHAPS: Final = re.compile(f"[{re.escape(_TELLING)}]")
 _AHEAD: Final = 8
 """How far before what `_PERHAPS` finds a mark may begin (its newlines)."""
 
 _SUGGESTED: Final = re.compile(r'FollowUp label="([^"\n]{0,400})" query="([^"\n]{0,400})"')
+
+
+def plain(text: str) -> bool:
+    """Whether no whole mark can stand in it: what is true of most texts and told at once."""
+    for telling in _TELLING:
+        if telling in text:
+            return False
+    return "http" not in text
 
 
 def place(text: str, start: int, stop: int) -> int:
@@ -128,7 +138,7 @@ def instead(match: re.Match[str]) -> str:
 
 def clean(text: str) -> str:
     """A whole wire text as a reader shall see it; one that is nothing but marks keeps all but its placeholders."""
-    return MARK.sub(instead, text) or alone(text)
+    return text if plain(text) else MARK.sub(instead, text) or alone(text)
 
 
 def cited(raw: str) -> list[tuple[int, tuple[int, ...]]]:
@@ -152,6 +162,8 @@ def _numbers(mark: str) -> tuple[int, ...]:
 def runs(raw: str) -> list[tuple[str, str, str]]:
     """The programs that were run while the text was written: language, code, output. A program's output follows it."""
     found: list[tuple[str, str, str]] = []
+    if "?code_" not in raw:
+        return found
     for language, kind, inside in _RUN.findall(raw):
         text = clean(inside).strip("\n")
         if kind == "reference":

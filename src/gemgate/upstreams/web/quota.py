@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from gemini_webapi.utils import get_nested_value as at
 
 from gemgate.accounts import ACTION, Tier, UsageReport, UsageWindow
+from gemgate.upstreams.web.fields import rows
 
 TIERS: Final[dict[int, Tier]] = {1: "free", 2: "pro", 3: "ultra", 4: "plus"}
 """By `jSf9Qc[0]`; other numbers were seen and are not known."""
@@ -20,8 +20,10 @@ def windows(value: Any) -> tuple[UsageWindow, ...]:
     answer tells them; rows of another kind are left out.
     """
     found: list[UsageWindow] = []
+    if not (isinstance(value, list) and value and value[0]):
+        return ()
     model = at(value, [1])
-    for row in _rows(at(value, [0])):
+    for row in rows(value[0]):
         action, percent, total, left = at(row, [0, 0]), at(row, [2]), at(row, [4]), at(row, [5])
         if not isinstance(action, int) or not _counts(percent):
             continue
@@ -43,7 +45,7 @@ def report(body: Any) -> UsageReport:
     """The body of jSf9Qc: tier, rows `[rem, used 0..1, kind, [[reset]]]`, whether credits go on where a window ends."""
     number, overage = at(body, [0]), at(body, [2])
     found: list[UsageWindow] = []
-    for row in _rows(at(body, [1])):
+    for row in rows(at(body, [1])):
         kind, used, left = at(row, [2]), at(row, [1]), at(row, [0])
         name = KINDS.get(kind) if isinstance(kind, int) else None
         remaining = float(left) if _counts(left) else None
@@ -52,10 +54,6 @@ def report(body: Any) -> UsageReport:
         found.append(UsageWindow(name, _share(used if _counts(used) else 0.0), _moment(at(row, [3, 0, 0])), remaining))
     tier = TIERS.get(number, "unknown") if isinstance(number, int) else "unknown"
     return UsageReport(tuple(found), tier, overage if isinstance(overage, bool) else None)
-
-
-def _rows(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list) else ()
 
 
 def _counts(value: Any) -> bool:

@@ -10,6 +10,7 @@ from gemini_webapi.utils.parsing import get_field
 
 from gemgate.findings import Findings
 from gemgate.research import ResearchPlan, ResearchReport, ResearchState
+from gemgate.upstreams.web.fields import rows
 from gemgate.upstreams.web.marks import clean
 from gemgate.upstreams.web.rich_content import CANVAS_KEY, cited, numbered_sources, once, with_favicon
 
@@ -22,8 +23,10 @@ _MOST_STEPS: Final = 1000
 
 def state_of(fields: Mapping[str, Any], *, said: str = "", thread: tuple[str | None, ...] = ()) -> ResearchState | None:
     """What one turn says of a research, by its rich fields and canvas; None where it says nothing of one."""
+    if not fields:
+        return None
     plan, report, task = _plan(fields.get(_PLAN)), None, None
-    for row in fields.get(CANVAS_KEY) or ():
+    for row in rows(fields.get(CANVAS_KEY)):
         if at(row, [3]):  # a canvas of any other kind names no task
             task, report = True, report or _report(row, fields)
     started = bool(task or fields.get(_STARTED) or fields.get(_STATE) in _RUNNING)
@@ -38,7 +41,7 @@ def _plan(field: Any) -> ResearchPlan | None:
     if not isinstance(field, list):
         return None
     steps = []
-    for row in at(field, [1]) or ():
+    for row in rows(at(field, [1])):
         label, body = _text(at(row, [1])), _text(at(row, [2]))
         steps.append(f"{label}: {body}" if label and body else label or body)
     title, eta, confirm = _text(at(field, [0])), _text(at(field, [2])), _text(at(field, [3, 0]))
@@ -53,8 +56,8 @@ def _steps(field: Any) -> Iterator[tuple[str, str]]:
             case [str(heading), str(body)] if "://" not in heading:
                 left -= 1
                 yield _text(heading), _text(body)
-            case list() as rows:
-                waiting.extend(reversed(rows))
+            case list() as inside:
+                waiting.extend(reversed(inside))
 
 
 def _report(row: Any, fields: Mapping[str, Any]) -> ResearchReport | None:

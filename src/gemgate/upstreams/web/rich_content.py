@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils.citation import extract_citations
 
-from gemgate.findings import Citation, CodeRun, Document, Findings, Media, WebImage, WebSource
+from gemgate.findings import NOTHING_FOUND, Citation, CodeRun, Document, Findings, Media, WebImage, WebSource
 from gemgate.upstreams.web import marks
 from gemgate.upstreams.web.image_download import is_private
 from gemgate.upstreams.web.marks import clean
@@ -25,7 +25,7 @@ from gemgate.upstreams.web.marks import clean
 _CANVAS: Final = 30
 CANVAS_KEY: Final = "canvas"
 """Where the documents stand among the rich fields of an answer."""
-_RICH: Final = 12
+RICH: Final = 12
 _FAVICON: Final = "gstatic.com/faviconV2"
 _OWN_HOSTS: Final = ("gstatic.com", "googleusercontent.com")
 _DIGITS: Final = 3
@@ -33,6 +33,7 @@ _DIGITS: Final = 3
 _MOST_VALUES: Final = 200_000
 """Values of one candidate that are looked through for sources: a bound, not a size that was seen."""
 
+_CONTAINERS: Final = (list, dict)
 _FILM: Final = "60"
 _MUSIC: Final = "87"
 _SHOWN: Final = re.compile(r"!\[([^\]\n]{0,300})\]\((https://[A-Za-z0-9:/?#@!$&'*+,;=%._~-]{1,2000})[ \t)]")
@@ -63,8 +64,9 @@ class Riches:
 
     def see(self, candidate: list[Any]) -> None:
         """Take note of one snapshot's candidate; nothing in it is read before the end."""
-        self._fields.update(fields_of(at(candidate, [_RICH])))
-        for slot in range(_RICH + 1, len(candidate)):
+        if len(candidate) > RICH and (block := candidate[RICH]):
+            self._fields.update(fields_of(block))
+        for slot in range(RICH + 1, len(candidate)):
             value = candidate[slot]
             if value and slot == _CANVAS:
                 self._fields[CANVAS_KEY] = value
@@ -79,12 +81,13 @@ class Riches:
 
     def findings(self, raw: str) -> Findings:
         """Everything that the snapshots brought; `raw`: the text as the wire has it."""
-        fields = self._fields
-        runs = tuple(CodeRun(*run) for run in marks.runs(raw))
-        if not fields and len(self._rest) <= _RICH:
-            return Findings(runs=runs, suggestions=marks.suggestions(raw))
+        fields, rest = self._fields, self._rest
+        runs, suggestions = tuple(CodeRun(*run) for run in marks.runs(raw)), marks.suggestions(raw)
+        beside = [*fields.values(), *rest[:RICH], *rest[RICH + 1 :]] if fields or len(rest) > RICH else []
+        icons = [*with_favicon(beside)]
+        if not fields and not icons:
+            return Findings(runs=runs, suggestions=suggestions) if runs or suggestions else NOTHING_FOUND
         grounded = list(_grounding(fields.get("1")))
-        icons = [*with_favicon([*fields.values(), *self._rest[:_RICH], *self._rest[_RICH + 1 :]])]
         media = (*_media(fields.get(_FILM), "video"), *_media(fields.get(_MUSIC), "audio"))
         known = self._read | ({"1"} if grounded else set()) | ({_FILM, _MUSIC} if media else set())
         self.unknown.update(
@@ -100,7 +103,7 @@ class Riches:
             documents=documents,
             media=media,
             runs=runs,
-            suggestions=marks.suggestions(raw),
+            suggestions=suggestions,
         )
 
 
@@ -140,18 +143,22 @@ def cited(raw: str, numbered: Sequence[WebSource], sources: Sequence[WebSource])
 
 def with_favicon(values: list[Any]) -> Iterator[WebSource]:
     """Every list `[icon, address, title, snippet]`, wherever it stands, in the order of the wire."""
-    waiting, left = values[::-1], _MOST_VALUES
-    while waiting and left:
-        left -= 1
+    waiting, left = _stacked(values), _MOST_VALUES - len(values)
+    while waiting and left > 0:
         value = waiting.pop()
+        left -= len(value)
         if isinstance(value, dict):
-            waiting.extend(reversed(value.values()))
-        elif isinstance(value, list):
-            if len(value) > 1 and isinstance(value[0], str) and _FAVICON in value[0] and isinstance(value[1], str):
-                title, snippet = (at(value, [n], "") for n in (2, 3))
-                yield WebSource(value[1], _words(title), _words(snippet))
-            else:
-                waiting.extend(reversed(value))
+            waiting += _stacked([*value.values()])
+        elif len(value) > 1 and isinstance(value[0], str) and _FAVICON in value[0] and isinstance(value[1], str):
+            title, snippet = (at(value, [n], "") for n in (2, 3))
+            yield WebSource(value[1], _words(title), _words(snippet))
+        else:
+            waiting += _stacked(value)
+
+
+def _stacked(values: list[Any]) -> list[Any]:
+    """The lists and dicts among values, as a stack takes them."""
+    return [value for value in reversed(values) if type(value) in _CONTAINERS]
 
 
 def _grounding(field: Any) -> Iterator[WebSource]:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from gemini_webapi.utils import get_nested_value as at
-
-from gemgate.upstreams.web import fields
 
 _TURN_NAME, _TURN_IDS = 21, (17, 14)
 _LOADING = re.compile(r"\bLoading\s+(.{2,40}?)\s*(?:\.{2,}|…|$)")
 
 
-def of_fields(said: Mapping[int, Any]) -> tuple[str, str]:
-    """Display name and hex id of the model that serves, from a frame's fields; "" for what it does not say."""
-    return _text(said.get(fields.MODEL_NAME)), _text(said.get(fields.MODEL_ID))
-
-
 def of_turn(turn: Any) -> tuple[str, str]:
-    """The same of a turn in the history, where images name their painter."""
-    return _text(at(turn, [3, _TURN_NAME])), next(filter(None, (_text(at(turn, [3, n])) for n in _TURN_IDS)), "")
+    """Display name and hex id of the model that gave a turn in the history, "" for what it does not say; images name
+    their painter there.
+    """
+    return text(at(turn, [3, _TURN_NAME])), next(filter(None, (text(at(turn, [3, n])) for n in _TURN_IDS)), "")
 
 
 def painter(progress: str) -> str:
@@ -30,5 +24,6 @@ def painter(progress: str) -> str:
     return found.group(1) if found else ""
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A name as it stands there, "" where there is none."""
     return value if isinstance(value, str) else ""

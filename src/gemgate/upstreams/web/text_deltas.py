@@ -46,8 +46,8 @@ class TextDeltas:
             return ""
         if not raw.startswith(self._sent):
             self._realign(raw)
-        said = self._read(raw, final=final)
-        if final and not said and not self._told:
+        said = self._read(raw, final=final) if raw != self._sent else ""
+        if final and raw and not said and not self._told:
             said = marks.alone(raw)
         self._told = self._told or bool(said)
         return said
@@ -61,7 +61,7 @@ class TextDeltas:
         at = len(self._sent)
         stop = len(raw) if final else max(at, len(raw) - min(HOLD, len(raw) // 2))
         said: list[str] = []
-        looking = marks.place(raw, at, stop)
+        looking = -1 if final and marks.plain(raw) else marks.place(raw, at, stop)
         while looking >= 0 and (mark := marks.first(raw, looking, stop, final=final)):
             said.append(raw[at : mark.start()])
             at = mark.start()

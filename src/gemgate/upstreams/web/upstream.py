@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -64,12 +64,27 @@ MOST_DOUBTS: Final = 3
 
 
 class _Session:
-    """A signed-in client and the number of calls that use it."""
+    """A signed-in client and the number of calls that use it: `with session as client`, and it stays open meanwhile.
 
-    def __init__(self, client: HardenedClient) -> None:
+    closing: keeps what closes it behind its last call, where it is retired by then.
+    """
+
+    def __init__(self, client: HardenedClient, closing: set[asyncio.Task[None]]) -> None:
         self.client = client
         self.users = 0
         self.retired = False
+        self._closing = closing
+
+    def __enter__(self) -> HardenedClient:
+        self.users += 1
+        return self.client
+
+    def __exit__(self, *_: object) -> None:
+        self.users -= 1
+        if self.retired and self.users == 0:
+            closing = asyncio.create_task(self.settle())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def settle(self) -> None:
         if self.retired and self.users == 0:
@@ -133,25 +148,25 @@ class WebUpstream:
             await client.shut()
             raise
         self._token = client.access_token or self._token
-        old, self._session = self._session, _Session(client)
+        old, self._session = self._session, _Session(client, self._closing)
         if old is not None:
             old.retired = True
             await old.settle()
         return _opened(client)
 
     async def ping(self) -> SignInResult:
-        async with self._using() as client:
+        with self._using() as client:
             with about(self._account):
                 await self._call(client.check_status())
             return _opened(client)
 
     async def rotate(self) -> Rotated:
-        async with self._using() as client:
+        with self._using() as client:
             return await client.rotate()
 
     async def watch_wire(self, facts: WireFacts) -> list[canary.Finding]:
         """What the canary's probes find on this account (docs/google-wire.md); sends up to five short prompts."""
-        async with self._using() as client:
+        with self._using() as client:
             cookies = client.current_cookies()
         watch = await canary.observe(cookies, facts, proxy=self._proxy, ca_file=self._ca_file, seat=self._seat)
         return canary.judge(facts.canary, watch.seen)
@@ -166,7 +181,7 @@ class WebUpstream:
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
         session = self._session
-        async with self._using(session) as client:
+        with self._using(session) as client:
             began = time.monotonic()
             answer = Answer(
                 prompt.offer.name, prompt.thread, exact=prompt.exact, prompt=prompt.text, research=bool(prompt.research)
@@ -220,7 +235,7 @@ class WebUpstream:
         idle = max(limits.idle, self._facts.pictures.idle_seconds) if slow else limits.idle
         exchange = Exchange(
             client.handles,
-            params=request.params,
+            query=request.query,
             headers=request.headers,
             body=request.body,
             timeout=limits.total + 10,
@@ -297,7 +312,7 @@ class WebUpstream:
         exchange.hand_over()
 
         async def parting() -> None:
-            async with self._using(session) as client:
+            with self._using(session) as client:
                 await leave(client, exchange, frames, answer, stop=stop, seconds=seconds)
 
         task = asyncio.create_task(parting())
@@ -342,7 +357,7 @@ class WebUpstream:
         return None
 
     async def read_chat(self, cid: str) -> list[UpstreamEvent] | None:
-        async with self._using() as client:
+        with self._using() as client:
             turn, _ = await self._call(client.last_turn(cid))
         candidate = at(turn, [3, 0, 0])
         if at(candidate, [8, 0]) != 2:
@@ -353,15 +368,15 @@ class WebUpstream:
         return answer.candidate(candidate, final=True) + answer.finish()
 
     async def has_chat(self, cid: str) -> bool:
-        async with self._using() as client:
+        with self._using() as client:
             return (await self._call(client.last_turn(cid)))[0] is not None
 
     async def delete_chat(self, cid: str) -> None:
-        async with self._using() as client:
+        with self._using() as client:
             await self._call(client.delete_chat(cid))
 
     async def upload(self, upload: Upload) -> str:
-        async with self._using() as client:
+        with self._using() as client:
             sending = upload_file(
                 upload.data,
                 client=client.session,
@@ -388,7 +403,7 @@ class WebUpstream:
         """Show the file as the page does (docs/google-wire.md 8.2). Broken when Google does not take it."""
         asked = generation.processing(client, file)
         answer = await client.session.post(
-            PROCESS_FILE, params=asked.params, headers=asked.headers, data=asked.body, timeout=RPC_SECONDS
+            f"{PROCESS_FILE}?{asked.query}", headers=asked.headers, data=asked.body, timeout=RPC_SECONDS
         )
         if errors.wants_page(answer.status_code, answer.content[:1000]):
             raise errors.page_expired(f"HTTP {answer.status_code}")
@@ -399,61 +414,52 @@ class WebUpstream:
             raise errors.broken(LocalText("a file was uploaded and not taken", "文件已上传但未被接受"), "no")
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
-        async with self._using(self._made_on.get(ref.image_id)) as client:
+        with self._using(self._made_on.get(ref.image_id)) as client:
             return await image_download.fetch(client, ref, long_side)
 
     async def fetch_media(self, media: Media, path: Path) -> int:
-        async with self._using() as client:
+        with self._using() as client:
             return await media_download.fetch(client.session, media, path, self._seat.number, self._facts.videos.opi)
 
     async def usage(self) -> UsageReport:
-        async with self._using() as client:
+        with self._using() as client:
             return await self._call(client.usage_report())
 
     async def research_budget(self) -> ResearchBudget | None:
         rpcid = self._facts.research.budget_rpc
-        async with self._using() as client:
+        with self._using() as client:
             return await self._call(research.budget(client, rpcid)) if rpcid else None
 
     async def read_research(self, cid: str) -> ResearchState | None:
-        async with self._using() as client:
+        with self._using() as client:
             return await self._call(research.read(client, cid))
 
     async def find_chats(self, prompt: str, since: float) -> Sequence[str]:
-        async with self._using() as client:
+        with self._using() as client:
             return await self._call(research.find(client, prompt, since))
 
     async def stop_chat(self, cid: str) -> None:
-        async with self._using() as client:
+        with self._using() as client:
             await self._call(research.stop(client, self._facts.turns.stop_rpc, cid))
 
     async def gems(self) -> tuple[Gem, ...]:
-        async with self._using() as client:
+        with self._using() as client:
             return await self._call(client.own_gems())
 
     async def save_gem(self, gem: Gem) -> str:
-        async with self._using() as client:
+        with self._using() as client:
             return await self._call(client.save_gem(gem))
 
     async def delete_gem(self, gem_id: str) -> None:
-        async with self._using() as client:
+        with self._using() as client:
             await self._call(client.remove_gem(gem_id))
 
-    @asynccontextmanager
-    async def _using(self, session: _Session | None = None) -> AsyncIterator[HardenedClient]:
-        """A session that stays open meanwhile: the given one, or the current."""
+    def _using(self, session: _Session | None = None) -> _Session:
+        """What a call works on: the given session, or the current. SignedOut when there is none."""
         session = session or self._session
         if session is None:
             raise errors.signed_out(LocalText("the session is not open", "会话尚未打开"))
-        session.users += 1
-        try:
-            yield session.client
-        finally:
-            session.users -= 1
-            if session.retired and session.users == 0:
-                closing = asyncio.create_task(session.settle())
-                self._closing.add(closing)
-                closing.add_done_callback(self._closing.discard)
+        return session
 
     async def _call(self, call: Awaitable[T]) -> T:
         """An RPC, upload or download: its failure as a GatewayError that generated nothing."""
