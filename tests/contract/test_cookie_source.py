@@ -73,13 +73,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 async def test_holds_nothing_before_anybody_put_cookies_there(place: Place) -> None:
     assert await place.source.read() is None
-    assert place.source.missing
+    assert place.source.missing.en
 
 
 async def test_reads_what_was_put_there(place: Place) -> None:
     place.put(session("a"))
     assert await place.source.read() == session("a")
-    assert not place.source.missing
+    assert not place.source.missing.en
 
 
 async def test_sees_every_change_at_the_next_read(place: Place) -> None:

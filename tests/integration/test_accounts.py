@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -258,3 +259,54 @@ async def test_an_account_of_which_google_says_that_nothing_is_left_comes_last(s
         spent = next(one for one in alice["usage"] if one["window"] == "action 5")
         assert {"used": 1.0, "remaining": 0, "total": 15, "model": "gemini-flash"}.items() <= spent.items()
         assert alice["left"]["text"]["window"] != "action 5", "it took a call all the same: it does not bind those"
+
+
+async def shown(http: aiohttp.ClientSession, language: str = "en") -> dict[str, Any]:
+    async with http.get("/api/accounts/alice", headers={"accept-language": language}) as answer:
+        card: dict[str, Any] = await answer.json()
+        return card
+
+
+async def test_none_set_and_refused_are_told_apart_also_after_a_restart(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(None, tmp_path).model_copy(
+        update={"proxy_url": sim.proxy_url, "proxy_ca_file": sim.ca_file}
+    )
+    dead = {"__Secure-1PSID": "g.a000-dead", "__Secure-1PSIDTS": "sidts-dead"}
+
+    async def settled(gate: Served, http: aiohttp.ClientSession) -> dict[str, Any]:
+        """The card once the account has looked for cookies again, as it does by itself."""
+        account = gate.service.account_registry.account("alice")
+        epoch = account.session_epoch
+        async with http.post("/api/accounts/alice/refresh") as answer:
+            assert answer.status == 503
+        assert account.session_epoch > epoch
+        return await shown(http)
+
+    def says_refused(card: dict[str, Any]) -> None:
+        assert card["state"] == "needs_login"
+        assert card["reason"] == "expired"
+        assert "no cookies" not in card["why"], card["why"]
+        assert re.search(r"handed over on \d{4}-\d\d-\d\d \d\d:\d\d UTC were refused", card["why"]), card["why"]
+        assert "hand over fresh cookies" in card["why"], "and what to do"
+
+    async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+        async with http.post("/api/accounts", json={"name": "alice"}) as answer:
+            assert answer.status == 200
+        card = await settled(gate, http)
+        assert (card["state"], card["reason"]) == ("needs_login", "no_cookies")
+        assert "no cookies are set" in card["why"]
+        assert "ended" not in card["remedy"]["title"], "no session was there that could end"
+        chinese = await shown(http, "zh")
+        assert "未设置 Cookie" in chinese["why"]
+
+        async with http.post("/api/cookies", json={"account": "alice", "cookies": dead}) as answer:
+            assert answer.status == 503, await answer.text()
+        says_refused(await shown(http))
+        says_refused(await settled(gate, http))
+        assert "已被拒绝" in (await shown(http, "zh"))["why"]
+    async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+        says_refused(await settled(gate, http))
+        good = {"account": "alice", "cookies": sim.google.cookies("alice")}
+        async with http.post("/api/cookies", json=good) as answer:
+            assert answer.status == 200, await answer.text()
+        assert (await shown(http))["why"] == ""

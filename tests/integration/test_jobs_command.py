@@ -252,17 +252,44 @@ async def test_whatever_is_made_waits_for_a_person_as_jobs_do(
     sim.google.music(looks=1, seconds=2.0)
     sim.google.research(looks=1)
     (account,) = gate.service.pool.accounts
-    waiting = asyncio.create_task(command(gate, tmp_path, kind, prompt, "--patience", "0", code=3, lang=lang))
+    words = (kind, prompt, "--patience", "0", "--json")
+    waiting = asyncio.create_task(command(gate, tmp_path, *words, code=3, lang=lang))
     await until(lambda: waiting.done() or sim.record.generations, PATIENT)
     account.pause(True)
     said = await waiting
-    assert ("已手动暂停" if lang.startswith("zh") else "paused by hand") in said
+    told, end = json.JSONDecoder().raw_decode(said)
+    assert ("已手动暂停" if lang.startswith("zh") else "paused by hand") in told["waiting_for"]
+    assert told["needs_person"] is True
+    assert told["id"] in said[end:], "the sentence for people names it as well"
     found = re.search(r"gemgate jobs watch (\S+); gemgate jobs fetch \1 -o (\S+)", said)
     assert found is not None, said
     account.pause(False)
     await typed(gate, tmp_path, "watch", found[1])
     await typed(gate, tmp_path, "fetch", found[1], "-o", found[2])
     assert any(path.stat().st_size for path in (tmp_path / found[2]).iterdir())
+
+
+@pytest.mark.timeout(600)
+async def test_a_script_is_told_of_what_waits_for_a_person(gate: Served, tmp_path: Path) -> None:
+    """The same object from whatever waits: the job's id, why, and that it needs a person."""
+    (tmp_path / "prompts.txt").write_text("a fox\n")
+    Image.new("RGB", (8, 8)).save(tmp_path / "fox.png")
+    (account,) = gate.service.pool.accounts
+    account.pause(True)
+    for words in (
+        ("image", "a fox", "--wait"),
+        ("edit", "fox.png", "a fox at night", "--wait"),
+        ("batch", "run", "prompts.txt", "-o", "foxes"),
+    ):
+        said = await command(gate, tmp_path, *words, "--patience", "0", "--json", code=3)
+        told, end = json.JSONDecoder().raw_decode(said)
+        assert told["needs_person"] is True, words
+        assert "paused by hand" in told["waiting_for"], words
+        assert told["id"] in said[end:], "the sentence for people names it as well"
+        shown = json.loads(await typed(gate, tmp_path, "show", told["id"], "--json"))
+        assert shown["needs_person"] is True
+        said = await typed(gate, tmp_path, "watch", told["id"], "--patience", "0", "--json", code=3)
+        assert [json.loads(line)["needs_person"] for line in said.splitlines() if line.startswith("{")] == [True]
 
 
 def test_patience_ends_only_where_nothing_goes_on_without_a_person(monkeypatch: pytest.MonkeyPatch) -> None:

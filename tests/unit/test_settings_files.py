@@ -88,3 +88,19 @@ def test_names_of_other_programs_are_their_own() -> None:
     example = (Path(__file__).parents[2] / ".env.example").read_text("utf-8")
     Path(ENV).write_text(f"{example}\nPOSTGRES_PASSWORD=x\nGEMGATE_KEY=x\nGEMGATE_URL=x\nOPENAI_API_BASE=x\n", "utf-8")
     assert load().warnings == ()
+
+
+def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever mends a file does not start again and again to hear of the next line."""
+    monkeypatch.setenv("CONCURRENCY", "many")
+    Path(".env").write_text("PORT=abc\nLOG_LEVEL=loud\nAPI_KEYS=secret\nSOMEBODY_ELSES=1\n")
+    Path("gemgate.toml").write_text('histori = "all"\nnonsense = 1\n')
+    with pytest.raises(SettingsError) as refused:
+        load()
+    for text in (refused.value.en, refused.value.zh):
+        lines = text.splitlines()
+        for name in ("PORT", "LOG_LEVEL", "CONCURRENCY", "API_KEYS", "histori", "nonsense"):
+            assert sum(name in line for line in lines) == 1, (name, text)
+        assert len(lines) == 6
+        assert "SOMEBODY_ELSES" not in text
+    assert "(did you mean API_KEY?)" in refused.value.en

@@ -1,4 +1,4 @@
-"""Every route's example, told once in examples.toml and written out in curl, Python and JavaScript.
+"""Every route's example, told once in gemgate/web/examples.toml and written out in curl, Python and JavaScript.
 
 Tests run exactly what these functions write, with another address and with ids that earlier answers gave.
 """
@@ -8,17 +8,15 @@ from __future__ import annotations
 import base64
 import io
 import json
-import re
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
-HERE = Path(__file__).parent
+from gemgate.web import examples
+
 ADDRESS = "http://127.0.0.1:8100"
 Language = Literal["curl", "python", "javascript"]
 
@@ -51,24 +49,17 @@ class Example:
 
 def load() -> tuple[list[Example], dict[str, str]]:
     """All examples in the order in which they can be run, and what stands for ids on the page."""
-    data = tomllib.loads((HERE / "examples.toml").read_text("utf-8"))
+    data = examples.told()
     return [Example(**row) for row in data["example"]], data["values"]
 
 
 def filled(example: Example, values: Mapping[str, str]) -> Example:
     """The example with values in its places."""
 
-    def fill(thing: Any) -> Any:
-        if isinstance(thing, str):
-            return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), thing)
-        if isinstance(thing, list):
-            return [fill(one) for one in thing]
-        if isinstance(thing, dict):
-            return {name: fill(one) for name, one in thing.items()}
-        return thing
-
     return Example(
-        **{name: fill(getattr(example, name)) for name in ("path", "body", "form", "headers", "raw")},
+        **{
+            name: examples.filled(getattr(example, name), values) for name in ("path", "body", "form", "headers", "raw")
+        },
         **{
             name: getattr(example, name)
             for name in ("operation", "method", "key", "save", "shows", "status", "note", "may")

@@ -1,6 +1,6 @@
 """The command line: one file per group of commands, imported only when one of its commands runs.
 
-`main` is what the installed script calls. A command of a new file gets a row in COMMANDS and nothing else here.
+`main` is what `gemgate.__main__` calls. A command of a new file gets a row in COMMANDS and nothing else here.
 """
 
 from __future__ import annotations

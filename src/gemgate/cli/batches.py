@@ -204,7 +204,8 @@ def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
     """Say what came of it; 1 when an image is missing in the end, 3 when it waits for a person."""
     status = haul.status
     if as_json:
-        write_json(haul.summary())
+        if not haul.stuck:
+            write_json(haul.summary())
     else:
         new = len(haul.files) - haul.kept
         there = say(f", {haul.kept} had been fetched before", f"，已有 {haul.kept} 张") if haul.kept else ""
@@ -215,6 +216,6 @@ def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
         jobs.errors_shown(status["batch_id"], list(haul.errors.values()))
     if haul.stuck:
         again = say("the same command again", "再次运行同一命令")
-        jobs.stands_still(status["batch_id"], status["waiting_for"], again)
+        jobs.stands_still(status["batch_id"], status, again, haul.summary() if as_json else None)
     if haul.errors or status["status"] in ("failed", "cancelled"):
         raise typer.Exit(1)

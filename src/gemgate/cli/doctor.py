@@ -344,7 +344,11 @@ async def _account(
     if source is not None:
         try:
             fresh = await source.read()
-            trouble = "" if fresh else source.missing or say("it holds no cookies (yet)", "其中（还）没有 Cookie")
+            trouble = (
+                ""
+                if fresh
+                else source.missing.for_(language()) or say("it holds no cookies (yet)", "其中（还）没有 Cookie")
+            )
         except GatewayError as error:
             trouble = error.text(language())
     live = source is not None and source.live

@@ -45,6 +45,9 @@ def order_images(
         return await _waited(gateway, task["id"], wanted.n, folder, patience, quiet=as_json)
 
     task, files = through(work, url, key, config, resident=wait)
+    if wait and task["status"] not in jobs.OVER:
+        again = jobs.goes_on(task["id"], folder)
+        jobs.stands_still(task["id"], task, again, {**task, "files": []} if as_json else None)
     if as_json:
         write_json({**task, "files": [str(file) for file in files]} if wait else task, indent=None)
     elif wait:
@@ -83,7 +86,7 @@ async def _waited(
 
             job = await jobs.followed(gateway, task_id, changed, patience)
         if job["status"] not in jobs.OVER:
-            jobs.stands_still(task_id, job["waiting_for"], jobs.goes_on(task_id, folder))
+            return job, []
         return job, await jobs.fetched(gateway, task_id, folder)
     except asyncio.CancelledError:
         err.print(_how_to_fetch(task_id, folder), highlight=False, soft_wrap=True)

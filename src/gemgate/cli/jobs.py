@@ -145,7 +145,7 @@ def watch(
 
     job = through(work, url, key, config, resident=True)
     if job["status"] not in OVER:
-        stands_still(job_id, job["waiting_for"], f"gemgate jobs watch {job_id}")
+        stands_still(job_id, job, f"gemgate jobs watch {job_id}")
     if not as_json:
         _why(job)
     if is_short(job):
@@ -171,8 +171,17 @@ class Patience:
         return self._since is not None and time.monotonic() - self._since >= self._seconds
 
 
-def stands_still(job_id: str, reason: str, again: str) -> NoReturn:
-    """Leave what only a person can bring on. again: the command that goes on with it."""
+def stands_still(
+    job_id: str, state: Mapping[str, Any], again: str, scripts: Mapping[str, Any] | None = None
+) -> NoReturn:
+    """Leave what only a person can bring on. state: how it stands; again: the command that goes on with it.
+
+    scripts: what a script is given beside the id, why it waits and that it needs a person; None where nobody asked for
+    JSON, or has it already.
+    """
+    reason = state["waiting_for"]
+    if scripts is not None:
+        write_json({**scripts, "id": job_id, "waiting_for": reason, "needs_person": True})
     fail(
         say(
             f"{job_id} waits for a person, and nothing is lost. {reason}. Then: {again}",

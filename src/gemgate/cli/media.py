@@ -158,12 +158,13 @@ def _stands(state: dict[str, Any]) -> str:
 
 
 def _told(made: dict[str, Any], written: Path | None, facts: str, *, as_json: bool) -> None:
+    told = {"file": str(written) if written else None, **made}
+    if made["status"] not in OVER:
+        stands_still(made["id"], made, goes_on(made["id"]), told if as_json else None)
     if as_json:
-        write_json({"file": str(written) if written else None, **made})
+        write_json(told)
     elif written is not None:
         out.print(f"{written}: {facts}", highlight=False, soft_wrap=True)
-    if made["status"] not in OVER:
-        stands_still(made["id"], made["waiting_for"], goes_on(made["id"]))
     if written is None:
         fail(f"{made['id']}: {(made.get('error') or {}).get('message') or word(made['status'])}")
 

@@ -64,8 +64,10 @@ def research(
     done = through(work, url, key, config, resident=True)
     text = _text(done)
     if done["status"] not in OVER:
-        stands_still(done["id"], done["waiting_for"], goes_on(done["id"]))
+        stands_still(done["id"], done, goes_on(done["id"]), {"file": None, **done} if as_json else None)
     if done["status"] != "completed":
+        if as_json:
+            write_json({"file": None, **done})
         errors: list[dict[str, Any]] = done.get("errors") or [{}]
         fail(errors[0].get("message") or word(done["status"]), of=done["id"])
     if done.pop("left", False):  # the plan was shown, and is no report

@@ -258,7 +258,8 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, e
             highlight=False,
             soft_wrap=True,
         )
-        if settings.api_keys and settings.admin_key is None:
+        closed = bool(settings.api_keys) and settings.admin_key is None
+        if closed:
             out.print(
                 marked(
                     say(
@@ -279,8 +280,13 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, e
             out.print(page, highlight=False, soft_wrap=True)
         if empty:
             sentence = say(
-                "No account yet: paste cookies on the page, or `gemgate accounts add`.",
-                "还没有账号：请在页面上粘贴 Cookie，或运行 `gemgate accounts add`。",
+                "No account yet: set ADMIN_KEY as said above and paste cookies on the page, or set SECURE_1PSID and "
+                "SECURE_1PSIDTS."
+                if closed
+                else "No account yet: paste cookies on the page, or `gemgate accounts add`.",
+                "还没有账号：请按上文设置 ADMIN_KEY 后在页面上粘贴 Cookie，或设置 SECURE_1PSID 和 SECURE_1PSIDTS。"
+                if closed
+                else "还没有账号：请在页面上粘贴 Cookie，或运行 `gemgate accounts add`。",
             )
             out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
         state, limits = settings.data_dir, _in_force(settings)

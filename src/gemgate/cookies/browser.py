@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gemgate.accounts import COMPANIONS, PSID, PSIDCC, PSIDTS, Cookies
 from gemgate.cookies.snapshot import CannotCopy, Stamp, opened_copy, stamp
-from gemgate.errors import AccountError, BadRequest
+from gemgate.errors import NO_TEXT, AccountError, BadRequest, LocalText
 
 NAMES = (PSID, PSIDTS, PSIDCC, *sorted(COMPANIONS))
 HOST = ".google.com"
@@ -107,7 +107,7 @@ class BrowserSource:
         sessions: Callable[[sqlite3.Connection, Path], list[Session]],
     ) -> None:
         self.name = name
-        self.missing = ""
+        self.missing = NO_TEXT
         self._databases = databases
         self._sessions = sessions
         self._looks: dict[Path, _Look] = {}
@@ -143,7 +143,7 @@ class BrowserSource:
         looks = self._look_everywhere().values()
         newest = max((one.session for one in looks if one.session), key=lambda one: one.expires, default=None)
         if newest is not None:
-            self.missing = ""
+            self.missing = NO_TEXT
             return newest.cookies
         for one in looks:
             if one.trouble is not None:
@@ -185,8 +185,11 @@ class BrowserSource:
         )
 
 
-def _missing(databases: Sequence[Path]) -> str:
+def _missing(databases: Sequence[Path]) -> LocalText:
     if not databases:
-        return "there is no browser profile (yet)"
+        return LocalText("there is no browser profile (yet)", "（还）没有浏览器配置文件")
     folders = ", ".join(str(database.parent) for database in databases)
-    return f"no Google session in {folders}; sign in at gemini.google.com in that browser"
+    return LocalText(
+        f"no Google session in {folders}; sign in at gemini.google.com in that browser",
+        f"{folders} 中没有 Google 会话，请在该浏览器中登录 gemini.google.com",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gemgate.accounts import Cookies
+from gemgate.errors import LocalText
 
 
 class FixedSource:
@@ -10,7 +11,7 @@ class FixedSource:
 
     live = False
     watched = False
-    missing = "no cookies are set"
+    missing = LocalText("no cookies are set", "未设置 Cookie")
 
     def __init__(self, cookies: Cookies | None, name: str = "env") -> None:
         self.name = name

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from gemgate.accounts import Cookies
 from gemgate.dialects import cookie_text
-from gemgate.errors import AccountError, BadRequest, LocalText, system_words
+from gemgate.errors import NO_TEXT, AccountError, BadRequest, LocalText, system_words
 from gemgate.offload import offload
 
 MOST_BYTES = 8 << 20
@@ -33,7 +33,7 @@ class FileSource:
 
     def __init__(self, path: Path, *, settle: float = 0.5) -> None:
         self.name = f"file:{path}"
-        self.missing = ""
+        self.missing = NO_TEXT
         self._path = path
         self._settle = settle
         self._stamp: _Stamp | None = None
@@ -47,7 +47,7 @@ class FileSource:
             stamp = await asyncio.to_thread(self._look)
             if stamp is None:
                 self._stamp = self._cookies = self._trouble = None
-                self.missing = f"{self._path} does not exist"
+                self.missing = LocalText(f"{self._path} does not exist", f"{self._path} 不存在")
             elif stamp != self._stamp:
                 await self._read_quiet(stamp)
             if self._trouble is not None:
@@ -73,7 +73,7 @@ class FileSource:
         try:
             read = partial(cookie_text.read, text)
             self._cookies = await offload(len(text), read) if text.strip() else None
-            self.missing = "" if self._cookies else f"{self._path} is empty"
+            self.missing = NO_TEXT if self._cookies else LocalText(f"{self._path} is empty", f"{self._path} 为空")
         except BadRequest as error:
             self._trouble = _unreadable(self._path, LocalText(error.en, error.zh))
         self._stamp = stamp

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from gemgate.accounts import Standstill
 from gemgate.batches import Batch
-from gemgate.dialects.wire import Body, Wishes
+from gemgate.dialects.wire import Body, Wishes, waiting
 from gemgate.errors import BadRequest
 
 TaskState = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
@@ -45,7 +46,7 @@ class TaskWishes(Wishes):
 class ImageTask:
     """A task as it stands. Times in epoch seconds, 0 = not yet; `base_url` makes its address absolute.
 
-    total, made, failed: its images.
+    total, made, failed: its images. standstill: while nothing of it can go on.
     """
 
     id: str
@@ -56,6 +57,7 @@ class ImageTask:
     made: int = 0
     failed: int = 0
     completed_at: float = 0.0
+    standstill: Standstill | None = None
 
     @property
     def poll(self) -> str:
@@ -77,7 +79,7 @@ def state_of(batch: Batch) -> TaskState:
     return "completed" if tally.done else "failed"
 
 
-def task_of(batch: Batch, base_url: str) -> ImageTask:
+def task_of(batch: Batch, base_url: str, standstill: Standstill | None = None) -> ImageTask:
     """A call as its caller sees it."""
     tally = batch.tally
     return ImageTask(
@@ -89,11 +91,12 @@ def task_of(batch: Batch, base_url: str) -> ImageTask:
         tally.done,
         tally.failed,
         batch.ended_at or batch.closed_at or batch.created_at,
+        standstill,
     )
 
 
 def write_task(
-    task: ImageTask, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None
+    task: ImageTask, language: str, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """The object; `result` or `error` as the dialect of its call has them."""
     answer: dict[str, Any] = {
@@ -105,6 +108,7 @@ def write_task(
         "total": task.total,
         "completed": task.made,
         "failed": task.failed,
+        **waiting(task.standstill, language),
     }
     if task.has_ended:
         answer["completed_at"] = int(task.completed_at)

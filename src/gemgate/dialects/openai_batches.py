@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field
 
+from gemgate.accounts import Standstill
 from gemgate.chat import Usage
 from gemgate.dialects.openai import envelope, error_code
-from gemgate.dialects.wire import Body, Wishes, dumps, parse_json, read
+from gemgate.dialects.wire import Body, Wishes, dumps, parse_json, read, waiting
 from gemgate.errors import BadRequest, GatewayError, LocalText
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class BatchRecord:
     errors: tuple[LineError, ...] = ()
     model: str | None = None
     usage: Usage | None = None
+    standstill: Standstill | None = None
 
 
 def read_create(body: BatchCreateRequest) -> Endpoint:
@@ -255,6 +257,7 @@ def batch_object(batch: BatchRecord, language: str = "en") -> shapes.OpenAIBatch
         "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
         "usage": _usage(batch.usage) if batch.usage is not None else None,
         "metadata": dict(batch.metadata) if batch.metadata is not None else None,
+        **waiting(batch.standstill, language),
     }
 
 

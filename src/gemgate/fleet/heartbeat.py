@@ -44,7 +44,9 @@ def status_of(accounts: Sequence[Account]) -> NodeStatus:
 
 def _had_cookies(account: Account) -> bool:
     """Whether there is anything to sign in with: a node registers before a person has logged in."""
-    return account.cookies is not None or not (account.source is None or account.source.missing)
+    if account.cookies is not None or account.not_taken is not None:
+        return True
+    return not (account.source is None or account.source.missing.en)
 
 
 def report_of(pool: AccountPool, now: float, *, dispatched: int = 0, version: str = "") -> NodeReport:

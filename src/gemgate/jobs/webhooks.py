@@ -165,7 +165,7 @@ def image_task_event_of(batch: Batch) -> dict[str, Any]:
     return {
         "type": image_tasks.event_name(task),
         "timestamp": rfc3339(batch.closed_at),
-        "data": image_tasks.write_task(task),
+        "data": image_tasks.write_task(task, "en"),
     }
 
 

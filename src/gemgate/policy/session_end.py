@@ -15,6 +15,7 @@ from gemgate.accounts import Renewal
 from gemgate.errors import GatewayError, LocalText, NotThisAccount, SignedOut
 
 Reason = Literal[
+    "no_cookies",
     "expired",
     "superseded",
     "revoked",
@@ -54,6 +55,11 @@ _WAIT = LocalText(
     "休息结束后会自动重试；更换代理可立即恢复",
 )
 ENDS: dict[Reason, End] = {
+    "no_cookies": End(
+        "needs_login",
+        LocalText("there are no cookies to sign in with", "没有可用于登录的 Cookie"),
+        LocalText("sign in to the app in a browser and hand over its cookies", "请在浏览器中登录并提供其 Cookie"),
+    ),
     "expired": End("needs_login", LocalText("the session has ended", "会话已失效"), _ANEW),
     "superseded": End(
         "needs_login",

@@ -27,6 +27,7 @@ from gemgate.accounts import (
     person,
 )
 from gemgate.errors import (
+    NO_TEXT,
     AccountError,
     Blocked,
     GatewayError,
@@ -42,12 +43,14 @@ from gemgate.policy.pacer import Pacer
 from gemgate.pool.circuits import AccountCircuits
 from gemgate.pool.record import AccountRecord, InMemoryRecord, from_stored
 from gemgate.pool.status import (
+    NOT_TAKEN,
     AccountStatus,
     Egress,
     PairedBrowser,
     blocked_way,
     in_reserve,
     no_cookies_error,
+    not_taken,
     outcome_of,
     reason_of,
     resting,
@@ -116,6 +119,8 @@ class Account:
         """Cookies are being handed over: they are tried first, and until then it starts."""
         self.models: tuple[AccountModel, ...] = ()
         self.cookies: Cookies | None = None
+        self.not_taken: AccountError | None = None
+        """Why it has none, where some were handed over and refused."""
         self.breakers = AccountCircuits(name, address, rules=rules, clock=clock, random=random, observer=observer)
         self._uploads = UploadedFiles(upstream, clock)
         self.assumed = walls
@@ -147,6 +152,9 @@ class Account:
         self.breakers.by_capability |= {
             capability: from_stored(circuit) for capability, circuit in stored.circuits.items()
         }
+        if stored.cookies is None and stored.error_en.startswith(NOT_TAKEN):
+            kind, code = (Rejected, "account_rejected") if stored.state == "error" else (SignedOut, "cookie_expired")
+            self.not_taken = kind(stored.error_en, stored.error_zh, code=code)
         if stored.trouble is not None:
             self.signed_out(stored.trouble, self.session_epoch)
 
@@ -273,10 +281,14 @@ class Account:
                 raise
             except GatewayError as error:
                 if cookies is not None:
+                    if self.cookies is None and isinstance(error, AccountError):
+                        self.not_taken = not_taken(error, self._clock.now())
+                        self.session_epoch += 1
+                        self._fail(_ended(error), self.not_taken)
                     raise
                 explained = self._explained(error)
                 self.session_epoch += 1
-                self._fail("needs_login" if isinstance(explained, SignedOut) else "error", explained)
+                self._fail(_ended(explained), explained)
                 raise explained from None
 
     @contextmanager
@@ -323,7 +335,7 @@ class Account:
             if tried is None or self.cookies is None or tried.identity != self.cookies.identity:
                 self._uploads.forget()  # another session may be another person: what was uploaded stays with the first
                 self.renewal = None
-            self.cookies = tried
+            self.cookies, self.not_taken = tried, None
             self.models = opened.models
             self.signed_in_at = self.renewed_at = self._clock.now()
             # What the source holds is another's: the account goes on, and says so.
@@ -335,8 +347,10 @@ class Account:
             self.record.save_soon()
             return
         assert refused is not None
-        missing = self.source.missing if self.source is not None and not candidates else ""
-        raise no_cookies_error(missing) if missing else refused.with_()
+        if not candidates and self.not_taken is not None:
+            raise self.not_taken.with_()
+        missing = self.source.missing if self.source is not None and not candidates else NO_TEXT
+        raise no_cookies_error(missing) if missing.en else refused.with_()
 
     async def _open(self, cookies: Cookies | None, *, watched: bool) -> SignInResult:
         """Open a session. Google is asked whose it is when that is not known of it (docs/google-wire.md 5.6)."""
@@ -495,3 +509,8 @@ class Account:
             data: dict[str, str | int | float | bool | None] = {"account": self.name, "state": state, "before": before}
             data |= {"why": why, "reason": reason}
             self._observer.emit(TelemetryEvent("account.state", data=data))
+
+
+def _ended(error: GatewayError) -> State:
+    """The word of an account that such an error keeps from signing in."""
+    return "needs_login" if isinstance(error, SignedOut) else "error"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from gemgate.accounts import (
     Capability,
@@ -143,11 +144,23 @@ def reason_of(error: BaseException | None) -> str:
     return error.plain() if isinstance(error, GatewayError) else ""
 
 
-def no_cookies_error(why: str) -> SignedOut:
+def no_cookies_error(why: LocalText) -> SignedOut:
     return SignedOut(
-        f"There are no cookies to sign in with: {why}",
-        f"没有可用于登录的 Cookie：{why}",
+        f"There are no cookies to sign in with: {why.en}",
+        f"没有可用于登录的 Cookie：{why.zh}",
         code="cookie_expired",
+    ).with_(reason="no_cookies")
+
+
+NOT_TAKEN = "The cookies handed over on "
+"""How the error begins of an account that was handed cookies, and none it could keep: for people, and for the store."""
+
+
+def not_taken(error: AccountError, now: float) -> AccountError:
+    """The same refusal as it is told later, when the cookies themselves are gone. now: epoch seconds."""
+    when = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return error.with_(
+        en=f"{NOT_TAKEN}{when} were refused. {error.en}", zh=f"{when} 提供的 Cookie 已被拒绝。{error.zh}"
     )
 
 

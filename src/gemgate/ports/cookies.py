@@ -7,6 +7,7 @@ from typing import Protocol
 from gemgate.accounts import (
     Cookies,
 )
+from gemgate.errors import LocalText
 
 
 class CookieSource(Protocol):
@@ -18,7 +19,7 @@ class CookieSource(Protocol):
     name: str
     live: bool
     watched: bool
-    missing: str
+    missing: LocalText
 
     async def read(self) -> Cookies | None:
         """The cookies as they stand now; None when the source holds none (yet). AccountError: it cannot be read."""

@@ -30,32 +30,35 @@ class Loaded:
 
 
 def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None) -> Loaded:
-    """Read gemgate.toml (or `config`), .env, the environment and `options`. SettingsError with one clear line."""
+    """Read gemgate.toml (or `config`), .env, the environment and `options`. SettingsError with a clear line for each
+    thing that is wrong, and for what does nothing: who mends a file mends it once.
+    """
     file = config or Path(CONFIG_FILE)
     if config is not None and not config.is_file():
         raise SettingsError(f"{config} does not exist", f"{config} 不存在")
     values: dict[str, Any] = {}
     warnings: list[LocalText] = []
     origins = dict.fromkeys(Settings.model_fields, "default")
+    wrong: list[LocalText] = []
     for origin, layer in _layers(file, options or {}):
         known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
         unknown = sorted(set(map(str.lower, layer)) - set(Settings.model_fields)) if origin == str(file) else []
         warnings += [gone(f"{file}: {name}", GONE[name]) for name in unknown if name in GONE]
-        if unknown := [name for name in unknown if name not in GONE]:
-            meant = _meant(unknown[0])
-            raise SettingsError(
-                f"{file}: there is no setting {unknown[0]}{meant.en}; `gemgate settings` lists them all",
-                f"{file}：没有名为 {unknown[0]} 的设置{meant.zh}；`gemgate settings` 会列出所有设置",
-            )
+        wrong += [_no_setting(file, name) for name in unknown if name not in GONE]
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
     warnings += _mistyped(Path(".env"))
     try:
-        return Loaded(explicit(**values), origins, tuple(warnings))
+        settings = explicit(**values)
     except ValidationError as error:
-        raise _refused(error, origins) from None
+        wrong += _refused(error, origins)
     except GatewayError as error:
-        raise SettingsError(error.en, error.zh) from None
+        wrong.append(LocalText(error.en, error.zh))
+    else:
+        if not wrong:
+            return Loaded(settings, origins, tuple(warnings))
+    told = [*wrong, *warnings]
+    raise SettingsError("\n".join(one.en for one in told), "\n".join(one.zh for one in told))
 
 
 def _layers(file: Path, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -73,6 +76,14 @@ def _dotenv(file: Path) -> dict[str, Any]:
         return {}
     check_env(file)
     return DotEnvSettingsSource(Settings, env_file=file, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
+
+
+def _no_setting(file: Path, name: str) -> LocalText:
+    meant = _meant(name)
+    return LocalText(
+        f"{file}: there is no setting {name}{meant.en}; `gemgate settings` lists them all",
+        f"{file}：没有名为 {name} 的设置{meant.zh}；`gemgate settings` 会列出所有设置",
+    )
 
 
 def _meant(name: str) -> LocalText:
@@ -97,15 +108,18 @@ def _mistyped(file: Path) -> list[LocalText]:
     ]
 
 
-def _refused(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
-    """The first value that cannot be, by the setting's name and where it came from."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    why = problem(first)
-    if not first["loc"]:
-        return SettingsError(why.en, why.zh)
-    name = str(first["loc"][0])
-    origin = origin_of(origins[name])
-    return SettingsError(f"{name.upper()} (from {origin.en}): {why.en}", f"{name.upper()}（来自{origin.zh}）：{why.zh}")
+def _refused(error: ValidationError, origins: Mapping[str, str]) -> list[LocalText]:
+    """Each value that cannot be, by the setting's name and where it came from."""
+    found = []
+    for one in error.errors(include_url=False, include_input=False):
+        why = problem(one)
+        if one["loc"]:
+            name = str(one["loc"][0])
+            origin = origin_of(origins[name])
+            en, zh = f"{name.upper()} (from {origin.en})", f"{name.upper()}（来自{origin.zh}）"
+            why = LocalText(f"{en}: {why.en}", f"{zh}：{why.zh}")
+        found.append(why)
+    return list(dict.fromkeys(found))
 
 
 _ORIGINS = {

@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from gemgate.dialects import table
 from gemgate.dialects.rows import JSON, Act
 from gemgate.version import __version__
+from gemgate.web import examples
 from gemgate.web.operation import Documented
 from gemgate.web.routes import node_routers
 
@@ -103,6 +104,7 @@ class _Components:
             self._names[name]: _untitled(self._named(schema)) for name, schema in definitions.get("$defs", {}).items()
         }
         self.responses: dict[str, Schema] = {}
+        self._bodies = examples.bodies()
 
     def operation(self, entry: Documented) -> Schema:
         """One operation of the document."""
@@ -114,7 +116,10 @@ class _Components:
         }
         if entry.spec.body is not None:
             sent = "multipart/form-data" if entry.spec.row is not None and entry.spec.row.form else JSON
-            told["requestBody"] = {"required": True, "content": {sent: {"schema": self._schemas[_body(entry)]}}}
+            content = {"schema": self._schemas[_body(entry)]}
+            if (body := self._bodies.get(entry.spec.name)) is not None:
+                content["example"] = body
+            told["requestBody"] = {"required": True, "content": {sent: content}}
         return told
 
     def _answers(self, entry: Documented) -> Iterator[tuple[int, Schema]]:

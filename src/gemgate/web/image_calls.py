@@ -71,8 +71,8 @@ async def accepted(context: NodeContext, order: ImageCallOrder) -> Response:
         context.note("task.entering")  # a fleet's gateway must not have another node enter it as well
     batch = await calls_of(context).submit(order, submitter, admitted=context.admitted)
     context.note("request.task", id=batch.id)
-    task = image_tasks.task_of(batch, context.base_url)
-    return json_response(image_tasks.write_task(task), 202, {"location": task.poll})
+    task = image_tasks.task_of(batch, context.base_url, context.service.jobs.standstill(batch))
+    return json_response(image_tasks.write_task(task, context.caller.language), 202, {"location": task.poll})
 
 
 async def awaited(context: NodeContext, work: Making, presence: CallerPresence | None) -> list[Outcome]:

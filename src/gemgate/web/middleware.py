@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gemgate.dialects.not_offered import not_offered
 from gemgate.digits import whole
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, forget_frames, said
 from gemgate.machine import crowded
@@ -179,20 +180,11 @@ _VERB = re.compile(r"/v1(?:beta)?/models/[^:]+:(\w{1,40})$", re.ASCII)
 """What is asked of one of Google's models; GET has the rest of the path, so that a POST here is an unknown verb."""
 
 
-_ABSENT = {
-    "/v1/responses/compact": (
-        "There is no /v1/responses/compact: OpenAI's own service seals its items. Compact by a prompt, or send it all",
-        "没有 /v1/responses/compact：其结果由 OpenAI 自有服务加密。请用提示词压缩，或直接发送完整历史",
-    ),
-}
-"""Routes of the services we stand in for that clients may look for in vain, and what they can do instead."""
-
-
 def of_http(error: HTTPException, scope: Scope) -> GatewayError:
     """The framework's own refusals (unknown route, wrong method, broken form) as ours."""
     path = said(scope["path"])
-    if absent := _ABSENT.get(scope["path"]):
-        return NotFound(*absent, code="not_offered")
+    if error.status_code in (404, 405) and (absent := not_offered(scope["path"], taken=error.status_code == 405)):
+        return absent
     if error.status_code == 404:
         return NotFound(
             f"There is nothing at {path}; see /docs for the routes", f"路径 {path} 不存在；全部路径见 /docs"

@@ -20,9 +20,10 @@ _TWICE = re.compile(r"/v1(?:beta)?(?=/v1(?:beta)?(?:/|$))")
 _ELSEWHERE = re.compile(r"(?:/gemini)?/v1(?:beta)?/openai|/openai(?:/v1)?|/api/v1|/anthropic(?:/v1)?")
 _OURS = re.compile(
     r"/(?:(?:chat/completions|responses|messages|models|files|batches)(?:/|$)|images/(?:generations|edits?)$"
-    r"|audio/(?:transcriptions|translations)$)"
+    r"|audio/(?:transcriptions|translations|speech)$|images/variations$"
+    r"|(?:embeddings|moderations|completions|fine_tuning|assistants|threads|realtime|vector_stores)(?:/|$))"
 )
-"""What stands directly below `/v1` for the clients of OpenAI and Anthropic."""
+"""What stands directly below `/v1` for the clients of OpenAI and Anthropic; the last rows are refused in their form."""
 
 
 def canonical(path: str, below: str = "") -> str:

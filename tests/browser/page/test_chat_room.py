@@ -147,3 +147,44 @@ def _longest_task(trace: Any) -> float:
     ]
     assert len(tasks) > 50
     return max(tasks)
+
+
+async def test_two_tabs_know_of_each_others_chats(gate: Served, sim: Simulator, chrome: Browser) -> None:
+    """A chat that is begun, goes on or is deleted in one tab stands so in the other, which nobody touches."""
+    async with visiting(chrome, gate.url) as visitor:
+        first = visitor.page
+        await visitor.open("chat")
+        second = await visitor.context.new_page()
+        await second.goto(f"{gate.url}/#/chat")
+        theirs = second.locator("aside li")
+        await expect(second.locator(BOX)).to_be_visible()
+        await expect(theirs).to_have_count(0)
+
+        await said(visitor, "say hello")
+        await expect(first.locator(".served")).to_be_visible()
+        await expect(theirs).to_have_count(1)
+        await theirs.locator("a").click()
+        await expect(second.locator(".talk > li")).to_have_count(2)
+
+        await said(visitor, "say it again")
+        await expect(first.locator(".talk > li")).to_have_count(4)
+        await expect(second.locator(".talk > li")).to_have_count(4)
+
+        await second.fill(BOX, "and once more")
+        await second.press(BOX, "Enter")
+        await expect(first.locator(".talk > li")).to_have_count(6)
+        before = sim.record.generations
+        assert before == 3
+
+        await theirs.locator("button").click()
+        await expect(theirs).to_have_count(0)
+        await expect(first.locator("aside li")).to_have_count(0)
+        await visitor.open("overview")
+        await visitor.open("chat")
+        await said(visitor, "say hello")  # deleted over there before anything else came from there
+        await expect(theirs).to_have_count(1)
+        await theirs.locator("button").click()
+        await expect(first.locator("aside li")).to_have_count(0)
+        await first.reload()
+        await expect(first.locator(BOX)).to_be_visible()
+        await expect(first.locator("aside li")).to_have_count(0)

@@ -76,7 +76,7 @@ async def test_a_browser_that_never_ran_is_no_error(tmp_path: Path) -> None:
     for profile in ("", "someone", str(tmp_path / "not/yet")):
         source = firefox_source(profile, home=tmp_path)
         assert await source.read() is None
-        assert "no browser profile" in source.missing
+        assert "no browser profile" in source.missing.en
 
 
 async def test_profiles_without_an_ini_are_found(tmp_path: Path, running: ExitStack) -> None:
@@ -146,7 +146,7 @@ async def test_private_partitioned_foreign_and_expired_cookies_are_no_session(
     put(running, profile, "expired", age=500 * DAY)
     source = firefox_source(str(profile), home=tmp_path)
     assert await source.read() is None
-    assert "sign in at gemini.google.com" in source.missing
+    assert "sign in at gemini.google.com" in source.missing.en
 
 
 @pytest.mark.parametrize("schema", [10, 15, 16, 17])

@@ -154,7 +154,7 @@ async def test_an_account_that_comes_with_cookies_starts_until_they_are_tried(li
 async def test_cookies_that_do_not_sign_in_leave_an_account_that_needs_a_login(living: House) -> None:
     with pytest.raises(SignedOut):
         await living.registry.add(AccountSetup("a"), CALLER, cookies=DEAD)
-    assert living.states() == []
+    assert living.states() == ["needs_login"]
     await living.clock.advance(10)
     assert living.states() == ["needs_login"]
     with pytest.raises(SignedOut):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gemgate.accounts import Cookies, Renewal, Rotated, UsageReport, UsageWindow
-from gemgate.errors import Broken, GatewayError, SignedOut, Unreachable
+from gemgate.errors import Broken, GatewayError, LocalText, SignedOut, Unreachable
 from gemgate.policy.circuit_breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool.account import Account
@@ -25,7 +25,7 @@ FIRST, SECOND = Cookies("psid-1", "ts-1"), Cookies("psid-1", "ts-2")
 class Source:
     """A source whose cookies a test sets; `live` like a browser's."""
 
-    name, missing, watched = "file:x", "nothing there", True
+    name, missing, watched = "file:x", LocalText("nothing there"), True
 
     def __init__(self, cookies: Cookies | None, *, live: bool = False) -> None:
         self.cookies = cookies

@@ -114,6 +114,7 @@ def write_operation(video: MadeMedia, name: str, files: str, language: str) -> d
             "@type": f"{_TYPES}.PredictLongRunningMetadata",
             "state": video.status,
             "createTime": wire.rfc3339(video.created_at),
+            **wire.waiting(video.standstill, language),
         },
     }
     if video.error is not None:

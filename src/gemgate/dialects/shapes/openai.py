@@ -289,8 +289,11 @@ class OpenAIBatchUsage(TypedDict):
     total_tokens: int
 
 
-class OpenAIBatch(TypedDict):
-    """Times in epoch seconds, null for what has not come."""
+class OpenAIBatch(Waiting):
+    """Times in epoch seconds, null for what has not come.
+
+    needs_person: nothing goes on before an account is signed in, or one that was paused is resumed.
+    """
 
     id: str
     object: Literal["batch"]

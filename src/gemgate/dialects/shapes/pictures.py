@@ -7,6 +7,7 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from gemgate.dialects.image_tasks import TaskState
+from gemgate.dialects.shapes import Waiting
 from gemgate.images import Logo
 
 
@@ -28,8 +29,11 @@ class PictureFacts(TypedDict):
     note: NotRequired[str]
 
 
-class PictureTask(TypedDict):
-    """result: the answer that the call would have had, error: why there is none, both in the dialect of the call."""
+class PictureTask(Waiting):
+    """result: the answer that the call would have had, error: why there is none, both in the dialect of the call.
+
+    needs_person: nothing goes on before an account is signed in, or one that was paused is resumed.
+    """
 
     id: str
     object: Literal["image.task"]

@@ -127,7 +127,7 @@ class WebUpstream:
         self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False
     ) -> SignInResult:
         if cookies is None:
-            raise errors.signed_out(LocalText("no cookies are set", "未设置 Cookie"))
+            raise errors.signed_out(LocalText("no cookies are set", "未设置 Cookie")).with_(reason="no_cookies")
         token = self._session.client.access_token if self._session is not None else None
         client = HardenedClient(
             cookies,

@@ -85,18 +85,18 @@ async def _events(context: NodeContext, batch: Batch) -> AsyncGenerator[bytes, N
 
 
 def _task(context: NodeContext, batch: Batch) -> ImageTask:
-    return image_tasks.task_of(batch, context.base_url)
+    return image_tasks.task_of(batch, context.base_url, context.service.jobs.standstill(batch))
 
 
 async def _view(context: NodeContext, batch: Batch) -> dict[str, Any]:
     """The task's object, with what came of it once it has ended."""
-    calls, task = calls_of(context), _task(context, batch)
+    calls, task, language = calls_of(context), _task(context, batch), context.caller.language
     if not task.has_ended:
-        return image_tasks.write_task(task)
+        return image_tasks.write_task(task, language)
     tasks = await calls.tasks(batch)
     outcomes = calls.outcomes(tasks)
     if not task.made:
-        return image_tasks.write_task(task, error=_error(context, batch, outcomes))
+        return image_tasks.write_task(task, language, error=_error(context, batch, outcomes))
     about, request = loads(batch.metadata), request_of(batch, tasks)
     if not about["as_url"]:
         outcomes = [await calls.with_bytes(one) for one in outcomes]
@@ -108,7 +108,7 @@ async def _view(context: NodeContext, batch: Batch) -> dict[str, Any]:
             result = gemini.write_prediction(apart(outcomes)[0])
         case _:
             result = write_simple(context, SimpleImagesCall(request, about["as_url"]), outcomes, batch.model)
-    return image_tasks.write_task(task, result)
+    return image_tasks.write_task(task, language, result)
 
 
 def _error(context: NodeContext, batch: Batch, outcomes: list[Outcome]) -> dict[str, Any] | None:

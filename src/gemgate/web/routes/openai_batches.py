@@ -12,7 +12,7 @@ from gemgate.chat import Usage
 from gemgate.dialects import openai_batches, wire
 from gemgate.dialects.openai_batches import BatchCreateRequest, BatchRecord, LineError, Status
 from gemgate.errors import BadRequest
-from gemgate.jobs.batches import BATCH_KINDS, OPENAI, TEXT, WINDOW, Submitter, scope
+from gemgate.jobs.batches import BATCH_KINDS, OPENAI, TEXT, WINDOW, Jobs, Submitter, scope
 from gemgate.jobs.line_file import spooled
 from gemgate.jobs.payloads import loads
 from gemgate.web.auth.access import check_group
@@ -52,7 +52,7 @@ async def create(context: NodeContext) -> Response:
         if not lines.errors:
             check_group(context.caller, "chat" if BATCH_KINDS[endpoint] in TEXT else "images")
         batch = await context.service.jobs.submit_lines(lines, about, submitter, admitted=context.admitted)
-    return json_response(openai_batches.batch_object(record_of(batch), context.caller.language))
+    return json_response(openai_batches.batch_object(record_of(batch, context.service.jobs), context.caller.language))
 
 
 @operation(
@@ -67,9 +67,11 @@ async def create(context: NodeContext) -> Response:
 async def listing(context: NodeContext) -> Response:
     """The caller's batches, newest first."""
     limit = whole_number(context.request, "limit", 20, least=1, most=100)
-    store = context.service.jobs.store
-    found, _ = await store.latest(scope(context.caller), OPENAI, limit + 1, context.request.query_params.get("after"))
-    records, language = [record_of(batch) for batch in found], context.caller.language
+    jobs = context.service.jobs
+    found, _ = await jobs.store.latest(
+        scope(context.caller), OPENAI, limit + 1, context.request.query_params.get("after")
+    )
+    records, language = [record_of(batch, jobs) for batch in found], context.caller.language
     return json_response(openai_batches.batch_listing(records, limit=limit, language=language))
 
 
@@ -77,7 +79,7 @@ async def listing(context: NodeContext) -> Response:
 async def one(context: NodeContext) -> Response:
     """How one batch stands."""
     batch = await context.service.jobs.get(context.caller, context.request.path_params["batch_id"], OPENAI)
-    return json_response(openai_batches.batch_object(record_of(batch), context.caller.language))
+    return json_response(openai_batches.batch_object(record_of(batch, context.service.jobs), context.caller.language))
 
 
 @operation(
@@ -88,10 +90,10 @@ async def cancel(context: NodeContext) -> Response:
     jobs = context.service.jobs
     batch = await jobs.get(context.caller, context.request.path_params["batch_id"], OPENAI)
     changed = batch if batch.state == "cancelled" else await jobs.change(batch, "cancelled")
-    return json_response(openai_batches.batch_object(record_of(changed), context.caller.language))
+    return json_response(openai_batches.batch_object(record_of(changed, jobs), context.caller.language))
 
 
-def record_of(batch: Batch) -> BatchRecord:
+def record_of(batch: Batch, jobs: Jobs) -> BatchRecord:
     """A batch as OpenAI's object needs it."""
     about = loads(batch.metadata)
     status = status_of(batch)
@@ -113,6 +115,7 @@ def record_of(batch: Batch) -> BatchRecord:
         errors=tuple(LineError.of(error) for error in about.get("errors", ())),
         model=batch.model or None,
         usage=Usage(*usage) if usage else None,
+        standstill=jobs.standstill(batch),
     )
 
 

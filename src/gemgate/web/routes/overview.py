@@ -67,7 +67,7 @@ def summary_of(accounts: Sequence[AccountOverview], degraded: Sequence[str], now
     resting = [one for one in accounts if not one.status.usable]
     if helpless:
         need, need_zh = _need(helpless)
-        return Summary("warn", f"Calls are answered, but {need}.", f"服务正常，但{need_zh}。")
+        return Summary("warn", f"Calls are answered, but {need}.", f"服务正常，但 {need_zh}。")
     if resting:
         names = ", ".join(one.name for one in resting)
         verb = "rests" if len(resting) == 1 else "rest"

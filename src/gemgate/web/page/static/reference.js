@@ -53,7 +53,8 @@ function Operation({ one, document }) {
 }
 
 function Inside({ one, document }) {
-  const body = Object.values(one.requestBody?.content ?? {})[0]?.schema;
+  const [[sent, content] = []] = Object.entries(one.requestBody?.content ?? {});
+  const body = content?.schema;
   const answers = Object.entries(one.responses ?? {}).map(([status, told]) => [status, resolved(told, document)]);
   const good = answers.filter(([status]) => status.startsWith("2"));
   return html`
@@ -72,7 +73,7 @@ function Inside({ one, document }) {
       <section class="stack tight"><h3>${t("refusals")}</h3>
         <dl class="facts">${answers.filter((each) => !good.includes(each)).map(([status, told]) => html`<dt>${status}</dt><dd>${told.description}</dd>`)}</dl>
       </section>
-      <${Code} label="curl" text=${command(one, body && resolved(body, document), document)} />
+      <${Code} label="curl" text=${command(one, sent, content && (content.example ?? example(body, document)))} />
     </div>
   `;
 }
@@ -147,8 +148,11 @@ function example(schema, document, depth = 0) {
   return { string: "…", integer: 1, number: 1, boolean: true }[one.type] ?? {};
 }
 
-function command(one, body, document) {
+/** `sent`: the media type of the body. */
+function command(one, sent, body) {
+  const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const parts = [`curl ${one.method === "GET" ? "" : `-X ${one.method} `}${address}${one.path}`, `  -H "Authorization: Bearer $GEMGATE_KEY"`];
-  if (body) parts.push(`  -H "Content-Type: application/json"`, `  -d '${JSON.stringify(example(body, document), null, 2).replaceAll("'", "'\\''")}'`);
+  if (sent === "multipart/form-data") parts.push(...Object.entries(body).map(([name, value]) => `  -F ${quoted(`${name}=${value}`)}`));
+  else if (body) parts.push(`  -H "Content-Type: application/json"`, `  -d ${quoted(JSON.stringify(body, null, 2))}`);
   return parts.join(" \\\n");
 }

@@ -10,6 +10,7 @@ const told = () => changes.dispatchEvent(new Event("change"));
 
 const known = new Map();
 const running = new Map(); // id -> AbortController of the answer under way
+const seen = new Set(); // ids of those that were in the store: one that is there no more was deleted
 
 /** The newest first. A talk: { id, title, changed, model, thinking, system, turns }. */
 export const talks = () => [...known.values()].sort((a, b) => b.changed - a.changed);
@@ -36,14 +37,14 @@ export function begin(settings) {
 export function remove(id) {
   stop(id);
   known.delete(id);
-  stored((store) => store.delete(id));
+  stored((store) => store.delete(id)).then(tell);
   told();
 }
 
 export function removeAll() {
   for (const id of [...running.keys()]) stop(id);
   known.clear();
-  stored((store) => store.clear());
+  stored((store) => store.clear()).then(tell);
   told();
 }
 
@@ -163,15 +164,41 @@ async function stored(act) {
 
 function keep(talk) {
   if (known.get(talk.id) !== talk) return; // it was deleted meanwhile
-  stored((store) => store.put(structuredClone({ ...talk, turns: talk.turns.map(plain) })));
+  stored((store) => store.put(structuredClone({ ...talk, turns: talk.turns.map(plain) }))).then(() => {
+    seen.add(talk.id);
+    tell();
+  });
   for (const old of talks().slice(MOST)) if (!running.has(old.id)) remove(old.id);
 }
 
-/** Resolved when what was kept is here. */
-export const loaded = stored((store) => store.getAll()).then((all) => {
-  for (const talk of all ?? []) if (!known.has(talk.id)) known.set(talk.id, talk);
+/** Take what is kept, as any tab has left it. What is begun or answered here stands as it does here until it is kept. */
+async function look() {
+  const all = await stored((store) => store.getAll());
+  if (!all) return told();
+  const there = new Set();
+  for (const talk of all) {
+    there.add(talk.id);
+    seen.add(talk.id);
+    const mine = known.get(talk.id);
+    if (!mine) known.set(talk.id, talk);
+    else if (talk.changed > mine.changed && !running.has(talk.id)) Object.assign(mine, talk);
+  }
+  for (const id of known.keys()) {
+    if (!seen.has(id) || there.has(id) || running.has(id)) continue;
+    known.delete(id); // another tab has deleted it
+    seen.delete(id);
+  }
   told();
-});
+}
+
+// Other tabs of this page: whoever changed what is kept says so, and the others look. None asks again and again.
+const others = window.BroadcastChannel ? new BroadcastChannel("gemgate" + root + "talks") : null;
+const tell = () => others?.postMessage("changed");
+if (others) others.onmessage = look;
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && look());
+
+/** Resolved when what was kept is here. */
+export const loaded = look();
 
 /** A turn without what only a browser tab can hold. */
 function plain(turn) {
