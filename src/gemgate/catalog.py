@@ -34,6 +34,10 @@ class ModelCard:
     aliases: tuple[str, ...] = ()
     official: str = ""
 
+    def __hash__(self) -> int:
+        """By its id alone: cards are keys of tables that are asked with every call."""
+        return hash(self.id)
+
     @property
     def capability(self) -> Capability:
         """Which of an account's breakers guards calls of this model."""

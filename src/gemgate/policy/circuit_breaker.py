@@ -74,10 +74,10 @@ class Circuit:
     ) -> Circuit:
         """The circuit after a call ended. `random` in [0, 1) fixes the jitter; `resets_at` is Google's own reset."""
         if outcome == "cancelled":
-            return replace(self, probing=False)
+            return replace(self, probing=False) if self.probing else self
         if outcome == "ok":
             # A call that began before the circuit opened says nothing about the limit that opened it.
-            return self if self.phase(now) == "open" else Circuit()
+            return self if self.phase(now) == "open" else CLOSED
         if outcome in ("limited", "lowered"):
             seconds = resets_at - now if resets_at and resets_at > now else rules.limit_seconds
             cause: Cause = "limit" if outcome == "limited" else "lowered"
@@ -92,8 +92,11 @@ class Circuit:
 
     def _opened(self, now: float, seconds: float, random: float, rules: Rules, reason: str, cause: Cause) -> Circuit:
         if seconds <= 0:
-            return Circuit()
+            return CLOSED
         until = now + seconds * (1 + rules.jitter * random)
         if self.until > until and self.phase(now) == "open":
             return replace(self, probing=False)
         return Circuit(0, until, now, reason, cause=cause)
+
+
+CLOSED = Circuit()

@@ -26,6 +26,7 @@ from gemgate.accounts import (
     number_of,
     person,
 )
+from gemgate.catalog import ModelCard
 from gemgate.errors import (
     AccountError,
     Blocked,
@@ -42,6 +43,7 @@ from gemgate.policy.pacer import Pacer
 from gemgate.pool.circuits import AccountCircuits
 from gemgate.pool.record import AccountRecord, InMemoryRecord, from_stored
 from gemgate.pool.status import (
+    READY,
     AccountStatus,
     Egress,
     PairedBrowser,
@@ -134,6 +136,9 @@ class Account:
         self.record.attach(self)
         self.changed: Callable[[], None] = lambda: None
         self._state: State = "starting"
+        self._offers: dict[ModelCard, AccountModel | None] = {}
+        self._offers_of: tuple[AccountModel, ...] = ()
+        self._identity: tuple[Cookies | None, str] = None, ""
         self._clock = clock
         self._observer = observer
         self._signing_in = asyncio.Lock()
@@ -167,6 +172,14 @@ class Account:
         due, self._verified_epoch = self._verified_epoch != epoch, epoch
         return due
 
+    def offer(self, card: ModelCard) -> AccountModel | None:
+        """Its own model behind a card, None when it lacks it; looked up once for each list of its models."""
+        if self._offers_of is not self.models:
+            self._offers, self._offers_of = {}, self.models
+        if card not in self._offers:
+            self._offers[card] = card.offer(self.models)
+        return self._offers[card]
+
     def status(self, *needs: Capability) -> AccountStatus:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
@@ -189,7 +202,7 @@ class Account:
             return AccountStatus(
                 "busy", True, LocalText(f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
             )
-        return AccountStatus("ready", True)
+        return READY
 
     def _blocked(self) -> AccountStatus | None:
         """How an account stands whose way out rests; None while calls may go that way."""
@@ -470,7 +483,9 @@ class Account:
     @property
     def identity(self) -> str:
         """Tells Google sessions apart: what one identity began, another cannot continue."""
-        return person(self.cookies, self.number) if self.cookies else ""
+        if self._identity[0] is not self.cookies:
+            self._identity = self.cookies, person(self.cookies, self.number) if self.cookies else ""
+        return self._identity[1]
 
     @property
     def is_open(self) -> bool:

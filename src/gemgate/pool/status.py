@@ -48,6 +48,9 @@ class AccountStatus:
     reason: str = ""
 
 
+READY = AccountStatus("ready", True)
+
+
 @dataclass(slots=True)
 class Egress:
     """The way out that accounts share (a proxy, or none): a block closes it for all of them, and all share its pace.
