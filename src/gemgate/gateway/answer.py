@@ -47,7 +47,7 @@ from gemgate.images import ImageOptions
 from gemgate.offload import offload
 from gemgate.policy.model_rank import rank
 from gemgate.ports.runtime import Observer, TelemetryEvent
-from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, UpstreamEvent
+from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, Upload, UpstreamEvent
 from gemgate.prompting import structured_output, tokens, tool_calls, transcript, turns
 from gemgate.prompting.beside import split, unfinished
 from gemgate.prompting.compose import attachments_of, compose, files_to_answer
@@ -112,9 +112,7 @@ class ChatAnswer:
         self._request = request
         self._admission = admission
         self._plan = plan
-        sentinel = plan.known.sentinel if plan.known and plan.known.sentinel else ""
-        entropy = (journal.seed if journal else b"") or secrets.token_bytes(8)
-        self._turn = turns.parser_for(request, sentinel or tool_calls.sentinel(entropy), draft_call_id)
+        self._turn = turns.parser_for(request, self._sentinel, draft_call_id)
         self._prefill = PrefillFilter(begun(plan.messages))
         self._stops = StopFilter(request.stop)
         self._written, self._thought = tokens.TokenCounter(), tokens.TokenCounter()
@@ -129,16 +127,11 @@ class ChatAnswer:
         self._served = ""
         self._images: list[ImageGenerated] = []
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """The answer, its images behind its words; they are sent even when it breaks off before its end."""
-        try:
-            async with aclosing(self._events()) as events:
-                async for event in events:
-                    yield event
-        except GatewayError:
-            for image in self._shown():
-                yield image
-            raise
+    def _sentinel(self) -> str:
+        """Of the conversation's tool grammar: the one that stands in it, else a new one."""
+        stands = self._plan.known.sentinel if self._plan.known else ""
+        seed = self._journal.seed if self._journal else b""
+        return stands or tool_calls.sentinel(seed or secrets.token_bytes(8))
 
     def _shown(self) -> list[ImageGenerated]:
         """The images that were not sent yet. They stand at one place, whether the words came in pieces or whole: an
@@ -149,29 +142,35 @@ class ChatAnswer:
             self._fold.add(image)
         return shown
 
-    async def _events(self) -> AsyncGenerator[Event, None]:
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """The answer, its images behind its words; they are sent even when it breaks off before its end."""
         prompt_request = self._prompt_request()
         reason: Reason = "stop"
-        while True:
-            async with aclosing(self._dispatcher.stream(prompt_request)) as pieces:
-                async for attempt, piece in pieces:
-                    for event in await self._received_piece(attempt, piece):
-                        yield event
-                    if self._stops.hit is not None:
-                        break
-            if self._stops.hit is not None:
-                break
-            for event in self._emit(self._turn.feed(self._prefill.finish())):
-                yield event
-            outcome = await self._finished()
-            for event in self._emit(outcome.events):
-                yield event
-            if isinstance(outcome, turns.Finished):
-                reason = outcome.reason
-                for event in self._emit(_text(self._stops.finish())):
+        try:
+            while True:
+                async with aclosing(self._dispatcher.stream(prompt_request)) as pieces:
+                    async for attempt, piece in pieces:
+                        for event in await self._received_piece(attempt, piece):
+                            yield event
+                        if self._stops.hit is not None:
+                            break
+                if self._stops.hit is not None:
+                    break
+                for event in self._emit(self._turn.feed(self._prefill.finish())):
                     yield event
-                break
-            prompt_request = self._repair(prompt_request, outcome)
+                outcome = await self._finished()
+                for event in self._emit(outcome.events):
+                    yield event
+                if isinstance(outcome, turns.Finished):
+                    reason = outcome.reason
+                    for event in self._emit(_text(self._stops.finish())):
+                        yield event
+                    break
+                prompt_request = self._repair(prompt_request, outcome)
+        except GatewayError:
+            for image in self._shown():
+                yield image
+            raise
         for event in self._beside(reason):
             yield event
         for image in self._shown():
@@ -345,17 +344,20 @@ class ChatAnswer:
     async def _fitted(self, messages: Sequence[Message], write: Callable[..., Composed], walls: Walls) -> PromptContent:
         """The prompt of these messages within the walls, its files loaded: their text counts as well."""
         asker = self._admission.caller
-        sources = attachments_of(messages)
-        newest = files_to_answer(messages)
-        unloaded = max(0, len(sources) - max(MAX_FILES, newest))
-        own = await self._attachments.load(sources[unloaded:], asker, earlier=len(sources) - unloaded - newest)
+        own: tuple[Upload, ...] = ()
+        unloaded = 0
+        if sources := attachments_of(messages):
+            newest = files_to_answer(messages)
+            unloaded = max(0, len(sources) - max(MAX_FILES, newest))
+            own = await self._attachments.load(sources[unloaded:], asker, earlier=len(sources) - unloaded - newest)
         sizes = [0] * unloaded + [text_bytes(upload) for upload in own]
         composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES, unloaded=unloaded)
         composed = await offload(sum(map(len, _texts(messages))), composing, small=LONG_PROMPT)
         if not composed.text.strip() and not composed.attachments:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
         sent = [upload for at, upload in enumerate(own, unloaded) if at not in composed.left_out]
-        ours = await self._attachments.load(composed.attachments[len(sent) :], asker)
+        made = composed.attachments[len(sent) :]
+        ours = await self._attachments.load(made, asker) if made else ()
         return PromptContent(
             composed.text,
             (*sent, *ours),
@@ -428,10 +430,15 @@ class ChatAnswer:
         self._failed_cid = ""
 
     async def close(self, *, untouched: bool) -> None:
-        """Whatever happened: give the conversation back, and remember what has to be deleted.
+        """Whatever happened: give the conversation back, and remember what has to be deleted, whoever is cut off.
 
         untouched: certainly nothing was said in it; otherwise nobody knows any more where it stands.
         """
+        self._conversations.over(self._plan)
+        if self._plan.known is not None or self._failed_cid:
+            await asyncio.shield(self._given_back(untouched=untouched))
+
+    async def _given_back(self, *, untouched: bool) -> None:
         await self._conversations.release(self._plan, lost=not untouched)
         if self._failed_cid and self._last is not None and not self._request.temporary:
             await self._conversations.mark_abandoned(

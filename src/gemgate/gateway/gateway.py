@@ -215,7 +215,7 @@ class Gateway:
             untouched = error.generated == "no"
             raise
         finally:
-            await asyncio.shield(answer.close(untouched=untouched))
+            await answer.close(untouched=untouched)
 
     def _answer(
         self,
@@ -227,7 +227,7 @@ class Gateway:
         journal: Journal | None = None,
     ) -> ChatAnswer:
         return ChatAnswer(
-            replace(request, messages=plan.messages),
+            request if plan.messages is request.messages else replace(request, messages=plan.messages),
             admission,
             plan,
             dispatcher=self._dispatcher,
@@ -289,7 +289,7 @@ class Gateway:
     def count_tokens(self, request: ChatRequest, tenant: str = "") -> int:
         """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""
         self.resolve(request.model or self.default_model, tenant)
-        return prompt_tokens(request, turns.parser_for(request, "0" * 16, draft_call_id).instructions)
+        return prompt_tokens(request, turns.parser_for(request, lambda: "0" * 16, draft_call_id).instructions)
 
     async def generate_images(
         self,

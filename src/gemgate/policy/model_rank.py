@@ -70,5 +70,7 @@ def fits(asked: str, served: str) -> bool | None:
 
 def named(name: str) -> str:
     """A name from outside as headers and labels can carry it: one short line of printable ASCII, or `unknown`."""
-    clean = "".join(char if " " <= char <= "~" else "?" for char in name.strip())
+    clean = name.strip()
+    if not (clean.isascii() and clean.isprintable()):
+        clean = "".join(char if " " <= char <= "~" else "?" for char in clean)
     return clean[:_LONGEST] or UNKNOWN

@@ -53,6 +53,10 @@ class ConversationStore(Protocol):
 
     async def release(self, conversation_id: str, owner: str) -> None: ...
 
+    def save_soon(self, conversation: Conversation) -> bool:
+        """Take it to be written within a moment, with others; False where that is not enough, but `save` is."""
+        ...
+
     async def save(self, conversation: Conversation) -> None:
         """Write it as it stands now, and end the lease."""
         ...

@@ -72,8 +72,9 @@ class AnswerParser(Protocol):
         ...
 
 
-def parser_for(request: ChatRequest, sentinel: str, call_id: Callable[[int], str]) -> AnswerParser:
-    """The turn that a request needs. `call_id` names the n-th call of the answer, from 0 on.
+def parser_for(request: ChatRequest, sentinel: Callable[[], str], call_id: Callable[[int], str]) -> AnswerParser:
+    """The turn that a request needs. `sentinel` is asked for where there are calls; `call_id` names the n-th call of
+    the answer, from 0 on.
 
     BadRequest for a tool's schema that is no JSON and for a wanted form that is no schema, so before anything is sent.
     Earlier calls in the history need the grammar even when no tool is offered now: the model may imitate them.
@@ -82,7 +83,7 @@ def parser_for(request: ChatRequest, sentinel: str, call_id: Callable[[int], str
     answer = _Answer(request.response_format, begun(request.messages))
     if request.tools or _has_calls(request):
         choice = request.tool_choice if request.tools else ToolChoice("none")
-        return ToolTurn(request.tools, choice, sentinel, call_id, answer)
+        return ToolTurn(request.tools, choice, sentinel(), call_id, answer)
     return AnswerTurn(answer)
 
 

@@ -253,7 +253,7 @@ class SqlBudgets:
         return [scope for scope in scopes if scope.budget]
 
     def _own(self, tenant: str, budget: Budget) -> _Scope:
-        return _Scope("key", _name(tenant), Budget.of({**self.each.limits, **budget.limits}))
+        return _Scope("key", _name(tenant), Budget.of({**self.each.limits, **budget.limits}) if self.each else budget)
 
     async def _budget_of(self, tenant: str) -> Budget:
         if not tenant:
