@@ -259,8 +259,10 @@ class Aliases:
 
     def target(self, model: str, tenant: str) -> str:
         """The model that is meant; `model` itself where no pattern fits."""
+        if not (patterns := self.of(tenant)):
+            return model
         wanted = _plain(model)
-        return next((meant for pattern, meant in self.of(tenant) if fnmatchcase(wanted, pattern.lower())), model)
+        return next((meant for pattern, meant in patterns if fnmatchcase(wanted, pattern.lower())), model)
 
 
 NO_ALIASES = Aliases()

@@ -43,12 +43,14 @@ from gemgate.gateway.conversations import ConversationPlan, Conversations
 from gemgate.gateway.dispatch import Dispatcher
 from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
 from gemgate.gateway.prompt_request import Attempt, Continuation, Journal, PromptContent, PromptRequest
+from gemgate.gateway.transcripts import asked_for
 from gemgate.images import ImageOptions
+from gemgate.lazy_import import load
 from gemgate.offload import offload
 from gemgate.policy.model_rank import rank
 from gemgate.ports.runtime import Observer, TelemetryEvent
 from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, Upload, UpstreamEvent
-from gemgate.prompting import structured_output, tokens, tool_calls, transcript, turns
+from gemgate.prompting import schemas, structured_output, tokens, tool_calls, transcript, turns
 from gemgate.prompting.beside import split, unfinished
 from gemgate.prompting.compose import attachments_of, compose, files_to_answer
 from gemgate.prompting.fingerprint import call_id
@@ -59,6 +61,7 @@ from gemgate.prompting.search_hints import search_hint
 from gemgate.prompting.stops import StopFilter
 from gemgate.prompting.tokens import prompt_tokens
 
+_ANY_IMAGE = ImageOptions()
 LONG_PROMPT = 256_000
 """Characters of messages beyond which a prompt is written in a thread."""
 MOST_FETCHED = 10
@@ -92,7 +95,6 @@ class ChatAnswer:
         self,
         request: ChatRequest,
         admission: Admission,
-        plan: ConversationPlan,
         *,
         dispatcher: Dispatcher,
         attachments: Attachments,
@@ -111,10 +113,6 @@ class ChatAnswer:
         self._journal = journal
         self._request = request
         self._admission = admission
-        self._plan = plan
-        self._turn = turns.parser_for(request, self._sentinel, draft_call_id)
-        self._prefill = PrefillFilter(begun(plan.messages))
-        self._stops = StopFilter(request.stop)
         self._written, self._thought = tokens.TokenCounter(), tokens.TokenCounter()
         self._fold = Fold()
         self._began = False
@@ -127,11 +125,32 @@ class ChatAnswer:
         self._served = ""
         self._images: list[ImageGenerated] = []
 
-    def _sentinel(self) -> str:
-        """Of the conversation's tool grammar: the one that stands in it, else a new one."""
-        stands = self._plan.known.sentinel if self._plan.known else ""
-        seed = self._journal.seed if self._journal else b""
-        return stands or tool_calls.sentinel(seed or secrets.token_bytes(8))
+    async def begin(self) -> ConversationPlan:
+        """Find where it is said, which `close` gives back. The errors of a chat that is refused before it is sent."""
+        request, card, journal = self._request, self._admission.card, self._journal
+        if request.transcription is not None:
+            request = asked_for(request, request.transcription, card)
+        if request.tools or request.response_format.schema:  # a stored one comes without the door, which loads it
+            await load(*schemas.LIBRARIES)
+        durable = journal is not None  # what a run left is read back as the last answer of its conversation
+        plan = await self._conversations.plan(request, card, self._admission.caller, fresh=durable)
+        if plan.messages is not request.messages:
+            request = replace(request, messages=plan.messages)
+
+        def sentinel() -> str:
+            stands = plan.known.sentinel if plan.known else ""
+            seed = journal.seed if journal else b""
+            return stands or tool_calls.sentinel(seed or secrets.token_bytes(8))
+
+        try:
+            self._turn = turns.parser_for(request, sentinel, draft_call_id)
+            self._prefill = PrefillFilter(begun(plan.messages))
+            self._stops = StopFilter(request.stop)
+        except BaseException:
+            await self._conversations.release(plan)
+            raise
+        self._request, self._plan = request, plan
+        return plan
 
     def _shown(self) -> list[ImageGenerated]:
         """The images that were not sent yet. They stand at one place, whether the words came in pieces or whole: an
@@ -144,9 +163,13 @@ class ChatAnswer:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """The answer, its images behind its words; they are sent even when it breaks off before its end."""
-        prompt_request = self._prompt_request()
+        plan = await self.begin()
         reason: Reason = "stop"
+        untouched = False
         try:
+            known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
+            self._observer.emit(TelemetryEvent("chat.planned", self._admission.caller.request_id, known))
+            prompt_request = self._prompt_request()
             while True:
                 async with aclosing(self._dispatcher.stream(prompt_request)) as pieces:
                     async for attempt, piece in pieces:
@@ -167,24 +190,27 @@ class ChatAnswer:
                         yield event
                     break
                 prompt_request = self._repair(prompt_request, outcome)
-        except GatewayError:
+            for beside in self._beside(reason):
+                yield beside
             for image in self._shown():
                 yield image
+            ended = Ended(
+                "stop_sequence" if self._stops.hit is not None else reason,
+                self._usage(),
+                self._stops.hit,
+                self._served,
+                self._check_model_policy(),
+            )
+            self._fold.add(ended)
+            await self._remember()
+            yield ended
+        except GatewayError as error:
+            for image in self._shown():
+                yield image
+            untouched = error.generated == "no"
             raise
-        for event in self._beside(reason):
-            yield event
-        for image in self._shown():
-            yield image
-        ended = Ended(
-            "stop_sequence" if self._stops.hit is not None else reason,
-            self._usage(),
-            self._stops.hit,
-            self._served,
-            self._check_model_policy(),
-        )
-        self._fold.add(ended)
-        await self._remember()
-        yield ended
+        finally:
+            await self.close(untouched=untouched)
 
     async def _received_piece(self, attempt: Attempt, piece: UpstreamEvent) -> Sequence[Event]:
         """What one piece of Google's answer gives the caller; an image is finished while its account is held."""
@@ -326,7 +352,7 @@ class ChatAnswer:
     async def prompt_content(self, continued: bool, walls: Walls) -> PromptContent:
         """What is new to the conversation, or everything."""
         turn, plan = self._turn, self._plan
-        asked = image_hints(self._request.images or ImageOptions(), demanded=self.demands_image)
+        asked = image_hints(self._request.images or _ANY_IMAGE, demanded=self.demands_image)
         hints = "\n\n".join(filter(None, (asked, search_hint(self._request.search))))
         if continued:
             instructions = "\n\n".join(

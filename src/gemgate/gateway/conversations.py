@@ -206,8 +206,9 @@ class Conversations:
         now = self._clock.now()
         history = answered(plan.messages, answer)
         named = bool(plan.conversation_id)
-        await self._outgrown(plan, thread)
         previous = plan.known
+        if previous or plan.named:
+            await self._outgrown(plan, thread)
         if len(history) > len(plan.messages):
             await _with_files((answer,), lambda: plan.chain.add(answer))
             tip = plan.names[-1]

@@ -55,12 +55,11 @@ class Circuit:
 
     def admits(self, now: float) -> bool:
         """Whether a call may start now: any when closed, exactly one when half-open."""
-        phase = self.phase(now)
-        return phase == "closed" or (phase == "half_open" and not self.probing)
+        return not self.until or (self.phase(now) == "half_open" and not self.probing)
 
     def entered(self, now: float) -> Circuit:
         """The circuit after a call was let in."""
-        return replace(self, probing=True) if self.phase(now) == "half_open" else self
+        return replace(self, probing=True) if self.until and self.phase(now) == "half_open" else self
 
     def settled(
         self,

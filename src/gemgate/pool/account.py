@@ -184,8 +184,11 @@ class Account:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
             return AccountStatus("paused", False, LocalText("paused by hand", "已手动暂停"))
+        now = self._clock.now()
         if self._state == "starting":
-            return self._blocked() or AccountStatus("starting", bool(self.weight), LocalText("signing in", "正在登录"))
+            return self._blocked(now) or AccountStatus(
+                "starting", bool(self.weight), LocalText("signing in", "正在登录")
+            )
         if not self.is_open:
             error = self.last_error
             why = LocalText(error.plain("en"), error.plain("zh")) if error else LocalText("not signed in", "未登录")
@@ -193,8 +196,7 @@ class Account:
             return AccountStatus(self._state, False, why, code=code, reason=reason)
         if not self.weight:
             return AccountStatus("paused", False, LocalText("its weight is 0", "权重为 0"))
-        now = self._clock.now()
-        if (blocked := self._blocked()) is not None:
+        if (blocked := self._blocked(now)) is not None:
             return blocked
         if (shut := self.breakers.keeping_out(needs, now)) is not None:
             return resting(shut, now)
@@ -204,9 +206,9 @@ class Account:
             )
         return READY
 
-    def _blocked(self) -> AccountStatus | None:
+    def _blocked(self, now: float) -> AccountStatus | None:
         """How an account stands whose way out rests; None while calls may go that way."""
-        now, way = self._clock.now(), self.egress.circuit
+        way = self.egress.circuit
         return None if way.admits(now) else blocked_way(way, now)
 
     @property
@@ -295,11 +297,12 @@ class Account:
     @contextmanager
     def going_out(self) -> Iterator[None]:
         """A sign-in, or a call beside prompts. Blocked while the address rests; the first one then is its probe."""
-        if (blocked := self._blocked()) is not None:
-            left = max(1.0, blocked.until - self._clock.now())
+        now = self._clock.now()
+        if (blocked := self._blocked(now)) is not None:
+            left = max(1.0, blocked.until - now)
             raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")
         before = self.egress.circuit
-        self.breakers.way_started(self._clock.now())
+        self.breakers.way_started(now)
         outcome: Outcome = "cancelled"
         reason = ""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -166,8 +166,12 @@ class AccountPool:
 
     def models(self) -> tuple[AccountModel, ...]:
         """Every model that at least one account has, each once; a fallback adds none to those it stands in for."""
+        return tuple(self.each_model())
+
+    def each_model(self) -> Iterator[AccountModel]:
+        """The same one by one: whoever asks for none of them collects none."""
         accounts = [account for account in self.accounts if not account.fallback] or self.accounts
-        return tuple({model.id: model for account in accounts for model in account.models}.values())
+        yield from {model.id: model for account in accounts for model in account.models}.values()
 
     def lease(
         self,

@@ -127,9 +127,8 @@ class AccountUsage:
     def answered(self, capability: Capability) -> None:
         """A call of ours was answered."""
         self._calls[capability] += 1
-        unmeasured = any(capability not in self._costs.get(one.name, {}) for one in self._wide)
-        if unmeasured and self.calls % UNMEASURED_CALLS == 0:
-            self.wanted = True
+        if self.calls % UNMEASURED_CALLS == 0:
+            self.wanted |= any(capability not in self._costs.get(one.name, {}) for one in self._wide)
 
     def refused(self) -> None:
         """Google refused a call for what is used: how things stand has changed."""

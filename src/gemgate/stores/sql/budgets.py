@@ -249,6 +249,8 @@ class SqlBudgets:
         """Whose budgets a call is counted against, in the one order in which their rows are held."""
         if budget is None:
             budget = await self._budget_of(tenant)
+        if not (budget or self.overall or self.each):
+            return []
         scopes = [_Scope("all", _ALL, self.overall), self._own(tenant, budget)]
         return [scope for scope in scopes if scope.budget]
 
