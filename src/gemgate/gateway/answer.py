@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from gemgate.accounts import Capability, Walls
@@ -37,6 +37,7 @@ from gemgate.errors import (
     PromptTooLong,
 )
 from gemgate.findings import NOTHING_FOUND, Findings, WebImage
+from gemgate.frozen import frozen
 from gemgate.gateway.admission import Admission, JobData
 from gemgate.gateway.attachments import MAX_FILES, Attachments, hides_text, text_bytes
 from gemgate.gateway.conversations import ConversationPlan, Conversations
@@ -72,7 +73,7 @@ LONG_ANSWER = 64_000
 """Characters beyond which the end of an answer is parsed in a thread."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Planned:
     """How a chat would be sent: what goes up, or why it cannot. reuse: as an answer would report it.
 

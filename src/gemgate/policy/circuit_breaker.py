@@ -14,8 +14,10 @@ The jitter is fixed when a circuit opens, so a countdown never jumps. Seconds of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
+
+from gemgate.frozen import frozen
 
 Outcome = Literal["ok", "failed", "limited", "lowered", "blocked", "cancelled"]
 Cause = Literal["", "limit", "lowered", "failures", "blocked"]
@@ -24,7 +26,7 @@ block of the address. "" = it is closed."""
 Phase = Literal["closed", "open", "half_open"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rules:
     """failures in a row open a circuit for `failure_seconds`; a usage limit for `limit_seconds` unless Google names
     the reset; a block of the address for `blocked_seconds`; all plus up to `jitter` of themselves.
@@ -37,7 +39,7 @@ class Rules:
     jitter: float = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Circuit:
     """`until` in epoch seconds, 0 = closed. `probing`: the one call of a half-open circuit is under way."""
 

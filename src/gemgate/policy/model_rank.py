@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.chat import UNKNOWN
+from gemgate.frozen import frozen
 from gemgate.images import ModelPolicy
 
 Family = Literal["lite", "flash", "pro"]
@@ -21,7 +21,7 @@ _WORDS = re.compile(r"[a-z]+")
 _LONGEST = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rank:
     """family: which size of model, or which painter for images (`lite` is none). thinking: a model of its own that
     thinks, not the wish to think longer; extended: the latter was granted.

@@ -14,6 +14,7 @@ from typing import Literal
 from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS, AccountModel, Capability, Standstill
 from gemgate.catalog import ModelCard
 from gemgate.errors import NO_TEXT, Busy, GatewayError, LocalText, ModelNotFound, NoAccount
+from gemgate.frozen import frozen
 from gemgate.policy.account_choice import Candidate, choose
 from gemgate.pool.account import Account
 from gemgate.pool.status import AccountStatus
@@ -33,7 +34,7 @@ MIN_THAW = 0.05
 """Seconds: clocks that measure spans and clocks that tell the time do not agree to the millisecond."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Skipped:
     """An account that could not take a call at the moment: its state word, "tried" or "no_model", and why."""
 
@@ -43,7 +44,7 @@ class Skipped:
     until: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeaseReason:
     """Why this account: whom the call preferred, the only one that could, the least busy, or a fallback.
 
@@ -56,7 +57,7 @@ class LeaseReason:
     paced: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lease:
     """The right to run one call on an account. `generation` tells which of its sessions it began on."""
 

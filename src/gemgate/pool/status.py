@@ -25,12 +25,13 @@ from gemgate.errors import (
     Spent,
     Unprocessable,
 )
+from gemgate.frozen import frozen
 from gemgate.policy import session_end
 from gemgate.policy.circuit_breaker import Circuit, Outcome
 from gemgate.policy.token_bucket import Bucket
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountStatus:
     """What an account (or one capability of it) can do now.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from gemgate.accounts import Capability, Tier, UsageReport, UsageWindow
+from gemgate.frozen import frozen
 from gemgate.policy import usage_windows
 from gemgate.ports.usage_windows import UsageReading
 
@@ -23,7 +23,7 @@ LEAST_LENGTH = 3600.0
 """Resets that are nearer to each other are one that Google tells less exactly."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standing:
     """The window that binds a kind of call. left: the share that is left of it now; cost: that one call takes, None
     unknown.

@@ -8,7 +8,6 @@ nothing of accounts or time: the story sends the prompts and counts the generati
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from gemgate.chat import (
@@ -22,6 +21,7 @@ from gemgate.chat import (
     ToolChoice,
 )
 from gemgate.errors import BadRequest, OutputInvalid
+from gemgate.frozen import frozen
 from gemgate.prompting import schemas, structured_output, tool_calls
 from gemgate.prompting.prefill import begun
 from gemgate.prompting.tool_parser import Called, InvalidCall, Scrubber, ToolParser
@@ -30,7 +30,7 @@ from gemgate.prompting.tool_schemas import tool_schema
 Out = TextDelta | ThoughtDelta | ToolCalled
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finished:
     """The answer is complete: what is left to tell, and how it ended."""
 
@@ -38,7 +38,7 @@ class Finished:
     reason: Literal["stop", "tool_calls"] = "stop"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RepairNeeded:
     """One more generation is needed, in the same chat where there is one.
 

@@ -12,7 +12,6 @@ import contextlib
 import math
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +21,7 @@ from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from gemgate.caller import NO_BUDGET, THINGS, Budget, Cost, Left, told
 from gemgate.errors import OverBudget, RateLimited, StorageDown
+from gemgate.frozen import frozen
 from gemgate.lazy_import import later
 from gemgate.ports.runtime import Clock
 from gemgate.stores.sql.database import Database, epoch_now
@@ -44,7 +44,7 @@ FLIGHT = "at_once"
 _ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Scope:
     """Whose budget: `key` or `all`, the name of its rows, and its limits."""
 
@@ -53,7 +53,7 @@ class _Scope:
     budget: Budget
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Settlement:
     """What a run of a charge came to. again: an earlier run had taken it; mark: stands in the charge's row as its owner
     once this is counted and the charge goes on, so that it is not counted twice.
