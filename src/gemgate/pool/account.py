@@ -176,9 +176,10 @@ class Account:
         """Its own model behind a card, None when it lacks it; looked up once for each list of its models."""
         if self._offers_of is not self.models:
             self._offers, self._offers_of = {}, self.models
-        if card not in self._offers:
-            self._offers[card] = card.offer(self.models)
-        return self._offers[card]
+        try:
+            return self._offers[card]
+        except KeyError:
+            return self._offers.setdefault(card, card.offer(self.models))
 
     def status(self, *needs: Capability) -> AccountStatus:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""

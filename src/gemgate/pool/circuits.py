@@ -26,9 +26,8 @@ class AccountCircuits:
 
     def keeping_out(self, needs: Sequence[Capability], now: float) -> Circuit | None:
         """The circuit that keeps a call out: the last to thaw of its needs; without needs, if nothing is left to do."""
-        circuits = [self.by_capability[c] for c in needs or MAKING]
-        shut = [circuit for circuit in circuits if not circuit.admits(now)]
-        if not shut or (not needs and len(shut) < len(circuits)):
+        shut = [circuit for c in needs or MAKING if not (circuit := self.by_capability[c]).admits(now)]
+        if not shut or (not needs and len(shut) < len(MAKING)):
             return None
         return (max if needs else min)(shut, key=lambda circuit: circuit.until)
 

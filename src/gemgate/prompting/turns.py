@@ -92,6 +92,8 @@ def check_schemas(request: ChatRequest) -> None:
     that cost too much.
     """
     wanted = request.response_format.schema or {}
+    if not (wanted or request.tools):
+        return
     schemas.check_sizes([*(tool.parameters for tool in request.tools), wanted])
     _check_tools(request)
     if wanted:
