@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, get_args
 
 from gemgate.errors import BadRequest, GatewayError, LocalText
+from gemgate.frozen import frozen
 
 PSID, PSIDTS, PSIDCC = "__Secure-1PSID", "__Secure-1PSIDTS", "__Secure-1PSIDCC"
 
@@ -68,7 +69,7 @@ def binding_browser(text: str) -> str:
     return f"Chrome {found[1]} (Windows)" if found and int(found[1]) >= _BINDS_SINCE else ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Companion:
     """Another cookie of google.com that the source had. A later value of the same name, domain and path replaces it.
 
@@ -94,7 +95,7 @@ def companions(found: Iterable[Companion]) -> tuple[Companion, ...]:
     return tuple(kept.values())[:MOST_OTHERS]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cookies:
     """The three cookies that make a session. `repr` and `str` show no value.
 
@@ -211,7 +212,7 @@ CAPABILITY_WORDS: Mapping[str, LocalText] = {
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standstill:
     """Why no account can take such calls. needs_person: until one is signed in, or one that was paused is resumed."""
 
@@ -222,7 +223,7 @@ class Standstill:
 Kind = Literal["web", "official"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Walls:
     """How much of a prompt an account reads, in UTF-8 bytes; what stands beyond is lost without a word.
 
@@ -245,7 +246,7 @@ class Walls:
         return any(theirs and (not mine or mine > theirs) for mine, theirs in pairs)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MeasuredWalls:
     """What `gemgate accounts measure` found: the largest sizes that were read whole, in bytes.
 
@@ -263,7 +264,7 @@ GEM = "gem:"
 """How the names of gems begin, as models."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountModel:
     """A model that an account really has, as the web app reports it.
 
@@ -280,7 +281,7 @@ class AccountModel:
     base: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gem:
     """A person's own instruction of the web app, under a name. id: "" for one that is still to be made."""
 
@@ -299,7 +300,7 @@ def _called(text: str) -> str:
     return hashlib.sha256(text.strip().lower().encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GoogleAccount:
     """Whose a session is, as Google's page says (docs/google-wire.md 5.6); nothing when it does not say.
 
@@ -329,7 +330,7 @@ class GoogleAccount:
         return self.label or self.id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Known:
     """What Google has told of the account behind a name, and what outlasts its sessions.
 
@@ -342,7 +343,7 @@ class Known:
     chats_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignInResult:
     """What signing in found out. has_chats: whether chats of the account were seen."""
 
@@ -356,7 +357,7 @@ Renewal = Literal["renewed", "withheld", "refused"]
 session (docs/google-wire.md 5.4)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rotated:
     """The end of a rotation. cookies: those of the session now, some of which may have changed.
 
@@ -372,7 +373,7 @@ ACTION = "action "
 """How the names of windows begin that count something Google numbers and does not name."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UsageWindow:
     """One of Google's usage windows (docs/google-wire.md 6.1, 7.2): `used` in 0..1, `resets_at` in epoch seconds or
     None.
@@ -397,7 +398,7 @@ class UsageWindow:
 Tier = Literal["free", "pro", "ultra", "plus", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UsageReport:
     """What Google says when it is asked how much of an account is used; nothing in it is nothing said.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
+
+from gemgate.frozen import frozen
 
 BatchKind = Literal[
     "images",
@@ -39,7 +41,7 @@ JobStatus = Literal[
 TaskStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskCounts:
     """How many tasks stand where."""
 
@@ -68,7 +70,7 @@ class TaskCounts:
         return self.queued + self.running
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Webhook:
     """Where the end of a batch is told. secret: sealed, "" = unsigned; times in epoch seconds.
 
@@ -83,7 +85,7 @@ class Webhook:
     outcome: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Batch:
     """An order of many tasks. Times in epoch seconds, 0 = not yet.
 
@@ -143,7 +145,7 @@ class Batch:
         return "failed" if tally.failed and not tally.done else "completed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskDraft:
     """A task that is being ordered; `payload` is JSON of what differs from the batch's defaults."""
 
@@ -151,7 +153,7 @@ class TaskDraft:
     payload: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskPages:
     """The tasks of a large order, page by page, so that never all of them stand in memory.
 
@@ -162,7 +164,7 @@ class TaskPages:
     pages: Callable[[], AsyncIterator[Sequence[TaskDraft]]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checkpoint:
     """What an earlier run of a task left at Google: on which account and session, in which chat, which image.
 
@@ -176,7 +178,7 @@ class Checkpoint:
     part: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Task:
     """One task as it stands.
 
@@ -207,7 +209,7 @@ class Task:
     finished_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """The right to run a task, until the lease of `owner` runs out."""
 
@@ -216,12 +218,12 @@ class Claim:
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Done:
     result: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """It will not be tried again by itself; `retryable` says whether asking again makes sense. checkpoint: what a run
     that is asked for all the same should know, None = what is known already.
@@ -235,7 +237,7 @@ class Failed:
     checkpoint: Checkpoint | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deferred:
     """It has to wait `after` seconds. counts: the run was one of its tries. checkpoint: what the next run should
     know.
@@ -249,12 +251,12 @@ class Deferred:
     checkpoint: Checkpoint | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Released:
     """The process stops: the next one may have it at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancelled:
     """Somebody gave it up."""
 

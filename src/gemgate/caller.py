@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final
 
 from gemgate.errors import BadValue
+from gemgate.frozen import frozen
 
 THINGS: Final = ("calls", "tokens", "images", "videos")
 PERIODS: Final = ("day", "month")
@@ -18,7 +19,7 @@ MOST: Final = 10**15
 """The largest limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cost:
     """What a call is counted as; tokens are known when it has ended."""
 
@@ -28,7 +29,7 @@ class Cost:
     videos: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budget:
     """Some of `LIMITS`, in that order; falsy when nothing is limited."""
 
@@ -82,7 +83,7 @@ class Budget:
 NO_BUDGET: Final = Budget()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Left:
     """What is left of one limit. scope: `key` or `all`; reset: seconds until it begins anew, 0 for at_once."""
 
@@ -100,7 +101,7 @@ def told(left: Iterable[Left]) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Caller:
     """Who asks, as the door found out.
 
@@ -131,7 +132,7 @@ class Caller:
     budget: Budget = NO_BUDGET
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quota:
     """What is left of the rule that binds: a limit of 0 means none. Seconds for `reset`. left: of budgets."""
 

@@ -34,6 +34,10 @@ class ModelCard:
     aliases: tuple[str, ...] = ()
     official: str = ""
 
+    def __hash__(self) -> int:
+        """By its id alone: cards are keys of tables that are asked with every call."""
+        return hash(self.id)
+
     @property
     def capability(self) -> Capability:
         """Which of an account's breakers guards calls of this model."""
@@ -255,8 +259,10 @@ class Aliases:
 
     def target(self, model: str, tenant: str) -> str:
         """The model that is meant; `model` itself where no pattern fits."""
+        if not (patterns := self.of(tenant)):
+            return model
         wanted = _plain(model)
-        return next((meant for pattern, meant in self.of(tenant) if fnmatchcase(wanted, pattern.lower())), model)
+        return next((meant for pattern, meant in patterns if fnmatchcase(wanted, pattern.lower())), model)
 
 
 NO_ALIASES = Aliases()

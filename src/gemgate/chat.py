@@ -8,11 +8,11 @@ An answer is a sequence of events: exactly one `Began` first, exactly one `Ended
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from gemgate.files import Inline, Link, Source, Stored
 from gemgate.findings import NOTHING_FOUND, Findings
+from gemgate.frozen import frozen
 from gemgate.images import GeneratedImage, ImageOptions, ModelPolicy
 
 __all__ = [
@@ -55,29 +55,29 @@ __all__ = [
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Image:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class File:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Thought:
     """The model's own reasoning, echoed by a client; never sent on and never part of a fingerprint."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolCall:
     """`arguments` is JSON text of an object."""
 
@@ -86,7 +86,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolResult:
     call_id: str
     name: str
@@ -97,7 +97,7 @@ class ToolResult:
 Part: TypeAlias = Text | Image | File | Thought | ToolCall | ToolResult
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     role: Role
     parts: tuple[Part, ...]
@@ -109,7 +109,7 @@ class Message:
         return "\n".join(part.text for part in self.parts if isinstance(part, Text))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tool:
     """A function the caller offers; `parameters` is a JSON Schema of an object.
 
@@ -122,7 +122,7 @@ class Tool:
     strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolChoice:
     """`allowed` narrows the tools that may be called; empty means all of them."""
 
@@ -131,7 +131,7 @@ class ToolChoice:
     parallel: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResponseFormat:
     """`bare`: the schema is an enum of words, and the answer is the word itself instead of a JSON string."""
 
@@ -142,7 +142,7 @@ class ResponseFormat:
     bare: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transcription:
     """How the words of a recording are wanted: as they are said, or `translated` into English.
 
@@ -159,7 +159,7 @@ class Transcription:
 Search = Literal["own", "offered", "demanded", "forbidden"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChatRequest:
     """One chat call, whatever dialect it came in.
 
@@ -205,7 +205,7 @@ Reason = Literal["stop", "stop_sequence", "tool_calls", "length", "content_filte
 Reuse = Literal["hit", "miss", "fork", "replay"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """Token counts. Google's web app names none, so all of them are estimates and marked as such."""
 
@@ -227,7 +227,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Began:
     """Google has said something. From here on an error ends the answer in-band.
 
@@ -251,27 +251,27 @@ class Began:
     uncounted: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ThoughtDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolCalled:
     call: ToolCall
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageGenerated:
     image: GeneratedImage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """What the answer brought besides its words, as far as it is not in the text (`findings.markdown`). Sources follow
     directly on a `TextDelta`, and their citations count the characters of all text before them.
@@ -280,7 +280,7 @@ class Found:
     findings: Findings
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """served: Google's own name of the model that answered, which it tells at the end; "" where it told none.
     unmet: wishes that turned out not to be honoured, for `x-gemgate-ignored`.
@@ -303,7 +303,7 @@ Told: TypeAlias = TextDelta | ThoughtDelta | ToolCalled | ImageGenerated | Found
 Event: TypeAlias = Began | Told | Ended
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """A whole answer: what `fold` makes of its events. `parts` keeps the order in which things came."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from gemgate.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Inline:
     """Bytes that came with the request itself."""
 
@@ -15,7 +17,7 @@ class Inline:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """A public http(s) address, still to be fetched through the guarded fetcher."""
 
@@ -24,7 +26,7 @@ class Link:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stored:
     """A file uploaded before; `id` is what the upload answered."""
 
@@ -36,7 +38,7 @@ class Stored:
 Source: TypeAlias = Inline | Link | Stored
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredFile:
     """An uploaded file as it stands in the store; times in epoch seconds, `expires_at` 0 = never."""
 

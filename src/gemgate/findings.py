@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
+
+from gemgate.frozen import frozen
 
 _FENCES = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebSource:
     """A page that an answer leans on. number: by which the answer cites it, 0 when it does not say."""
 
@@ -25,7 +27,7 @@ class WebSource:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Citation:
     """Words that lean on sources. start, end: characters of the answer's text, `end` exclusive; sources: their places
     in `Findings.sources`.
@@ -36,7 +38,7 @@ class Citation:
     sources: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Media:
     """A film or a piece of music beside the words. url: needs the account's cookies, unless it is our `own`, which
     needs a key of ours. nbytes: 0 when not told. data: the file itself, where it is told with it.
@@ -51,7 +53,7 @@ class Media:
     data: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CodeRun:
     """A program that Google ran for the answer, and what it printed. Both stand in the text, where they were run."""
 
@@ -60,7 +62,7 @@ class CodeRun:
     output: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebImage:
     """An image that was found on the web, not made. private: only the account can fetch it. within: it stands in a
     document, whose text has its link.
@@ -72,7 +74,7 @@ class WebImage:
     within: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Document:
     """A text or program written beside the answer (a canvas). language: of a program, "" for prose."""
 
@@ -84,7 +86,7 @@ class Document:
     is_code: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Findings:
     """All of it; empty for most answers. citations: where the text leans on which sources, as far as Google says.
     suggestions: questions that Google offers to ask next.

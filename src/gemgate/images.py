@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gemgate.errors import NO_TEXT, LocalText
 from gemgate.files import Source
+from gemgate.frozen import frozen
 
 ModelPolicy = Literal["report", "require"]
 """What becomes of an answer by another model than was asked for: it is told, or it is an error."""
@@ -16,7 +17,7 @@ SizePolicy = Literal["best_effort", "require"]
 Logo = Literal["removed", "absent", "kept"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Size:
     """Pixels."""
 
@@ -31,7 +32,7 @@ class Size:
         return f"{self.width}x{self.height}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageOptions:
     """How images are wanted.
 
@@ -52,7 +53,7 @@ class ImageOptions:
     model_policy: ModelPolicy | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageRequest:
     """One call for images; with `references` it is an edit. Each of `n` is a generation of its own."""
 
@@ -63,7 +64,7 @@ class ImageRequest:
     options: ImageOptions = ImageOptions()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GeneratedImage:
     """One delivered image and its measured facts (docs/client-contracts.md 8).
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, TypeAlias
 
 from gemgate.accounts import Standstill
 from gemgate.errors import GatewayError
 from gemgate.files import Source
+from gemgate.frozen import frozen
 
 MediaKind = Literal["video", "music"]
 MEDIA_KINDS: Final[tuple[MediaKind, ...]] = ("video", "music")
@@ -19,7 +19,7 @@ ENDINGS: Final = {"video/mp4": "mp4", "audio/mp4": "m4a", "audio/mpeg": "mp3"}
 """The ending that goes with the type of a file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VideoRequest:
     """One video. references: images to start from. remixed: the id of the video that it changes, "" for none."""
 
@@ -30,7 +30,7 @@ class VideoRequest:
     kind: ClassVar[MediaKind] = "video"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MusicRequest:
     """One piece of music. length: `short` is about 30 seconds. instrumental: nobody sings.
 
@@ -47,7 +47,7 @@ class MusicRequest:
 MediaRequest: TypeAlias = VideoRequest | MusicRequest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MediaFile:
     """A stored file as it says itself: container and codec by name (`mp4` and `avc1`, `mp3` and `mp3`), seconds, bytes.
 
@@ -66,7 +66,7 @@ class MediaFile:
     channels: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MediaCall:
     """A read call. model: the id of its card. wished: what is shown again; ignored: wishes that change nothing."""
 
@@ -76,7 +76,7 @@ class MediaCall:
     ignored: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MadeMedia:
     """A video or a piece of music as it stands. Times in epoch seconds, 0 = not yet; files: once they are here, the
     first is what was asked for. remixed: the id of the video that it changes. standstill: while it cannot be made.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gemgate.accounts import AccountModel, Capability
+from gemgate.frozen import frozen
 
 NodeStatus = Literal["INIT", "HEALTHY", "BUSY", "429_LIMIT", "ERROR", "OFFLINE"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeCard:
     """Who a node is. url: where the gateway reaches it; proof: shows that it knows the fleet's token."""
 
@@ -21,7 +22,7 @@ class NodeCard:
     proof: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeReport:
     """How a node is, as it says itself.
 
@@ -41,7 +42,7 @@ class NodeReport:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """A node as its registry knows it. age: seconds since its last beat; weight and draining: an operator's word.
 

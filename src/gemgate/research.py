@@ -4,16 +4,17 @@ for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gemgate.findings import NOTHING_FOUND, Findings, WebSource
+from gemgate.frozen import frozen
 
 ResearchTurn = Literal["", "plan", "start"]
 """What a prompt asks of a research: a plan (or another one), or the start of the plan before it; "" for neither."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResearchPlan:
     """What Google means to look into. steps: in its own words; eta: how long it thinks it takes; confirm: the prompt
     that starts it.
@@ -25,7 +26,7 @@ class ResearchPlan:
     confirm: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResearchReport:
     """The finished report as Markdown. findings: its sources, and which of its words lean on them."""
 
@@ -34,7 +35,7 @@ class ResearchReport:
     findings: Findings = NOTHING_FOUND
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResearchState:
     """How far a research has come, as its chat says.
 
@@ -53,7 +54,7 @@ class ResearchState:
     thread: tuple[str | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResearchBudget:
     """Whether an account may begin another research. resets_at: epoch seconds, None where Google does not say."""
 

@@ -205,6 +205,9 @@ class MemoryConversations:
         if self.leases.get(conversation_id, ("", 0.0))[0] == owner:
             del self.leases[conversation_id]
 
+    def save_soon(self, conversation: Conversation) -> bool:
+        return False
+
     async def save(self, conversation: Conversation) -> None:
         held = self.rows.get(conversation.id)
         if held is None or held.tenant == conversation.tenant:

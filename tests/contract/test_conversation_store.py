@@ -100,6 +100,16 @@ async def test_what_somebody_relies_on_never_waits(database: Database) -> None:
     assert await written(database) == 2
 
 
+async def test_what_may_wait_is_taken_without_waiting_and_nothing_else(database: Database) -> None:
+    store = SqlConversationStore(database, behind=True)
+    assert store.save_soon(ONE)
+    assert not store.save_soon(replace(ONE, id="named", named=True))
+    assert not store.save_soon(replace(ONE, id="clutter", delete_at=500.0))
+    assert not SqlConversationStore(database).save_soon(ONE)
+    assert await store.find("alice", ["tip-1"]) == ONE
+    assert await store.count() == 1
+
+
 async def test_a_write_that_is_cut_off_is_not_lost(database: Database) -> None:
     store = SqlConversationStore(database, behind=True)
     await store.save(ONE)

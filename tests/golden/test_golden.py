@@ -139,6 +139,6 @@ def test_a_prompt_with_tools_and_a_format_is_written_to_the_byte() -> None:
         tool_choice=ToolChoice("required", parallel=False),
         response_format=ResponseFormat("json_schema", schema, "answer", strict=True),
     )
-    turn = turns.parser_for(request, "zq7f3k2m9xbd", lambda n: f"call_{n}")
+    turn = turns.parser_for(request, lambda: "zq7f3k2m9xbd", lambda n: f"call_{n}")
     composed = compose(request.messages, instructions=turn.instructions, reminder=turn.reminder, sentinel=turn.sentinel)
     agrees(HERE / "prompts" / "tools_and_format.txt", composed.text.encode() + b"\n")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gemgate.caller import Caller, Cost, Quota
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest
 from gemgate.errors import (
     Forbidden,
 )
+from gemgate.frozen import frozen
 from gemgate.policy.model_rank import Policy
 
 JobData = dict[str, str | int | float | bool | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Charge:
     """What a call is charged to the budgets: None for nothing. durable: its tasks are charged when they run, and now it
     is only looked whether there is enough.
@@ -28,7 +27,7 @@ class Charge:
 NOTHING = Charge()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Admission:
     """A call that was resolved and counted once, however many generations it takes (docs/decisions.md 7).
 

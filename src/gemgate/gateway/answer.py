@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from gemgate.accounts import Capability, Walls
@@ -37,18 +37,21 @@ from gemgate.errors import (
     PromptTooLong,
 )
 from gemgate.findings import NOTHING_FOUND, Findings, WebImage
+from gemgate.frozen import frozen
 from gemgate.gateway.admission import Admission, JobData
 from gemgate.gateway.attachments import MAX_FILES, Attachments, hides_text, text_bytes
 from gemgate.gateway.conversations import ConversationPlan, Conversations
 from gemgate.gateway.dispatch import Dispatcher
 from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
 from gemgate.gateway.prompt_request import Attempt, Continuation, Journal, PromptContent, PromptRequest
+from gemgate.gateway.transcripts import asked_for
 from gemgate.images import ImageOptions
+from gemgate.lazy_import import load
 from gemgate.offload import offload
 from gemgate.policy.model_rank import rank
 from gemgate.ports.runtime import Observer, TelemetryEvent
-from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, UpstreamEvent
-from gemgate.prompting import structured_output, tokens, tool_calls, transcript, turns
+from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, Upload, UpstreamEvent
+from gemgate.prompting import schemas, structured_output, tokens, tool_calls, transcript, turns
 from gemgate.prompting.beside import split, unfinished
 from gemgate.prompting.compose import attachments_of, compose, files_to_answer
 from gemgate.prompting.fingerprint import call_id
@@ -59,6 +62,7 @@ from gemgate.prompting.search_hints import search_hint
 from gemgate.prompting.stops import StopFilter
 from gemgate.prompting.tokens import prompt_tokens
 
+_ANY_IMAGE = ImageOptions()
 LONG_PROMPT = 256_000
 """Characters of messages beyond which a prompt is written in a thread."""
 MOST_FETCHED = 10
@@ -69,7 +73,7 @@ LONG_ANSWER = 64_000
 """Characters beyond which the end of an answer is parsed in a thread."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Planned:
     """How a chat would be sent: what goes up, or why it cannot. reuse: as an answer would report it.
 
@@ -92,7 +96,6 @@ class ChatAnswer:
         self,
         request: ChatRequest,
         admission: Admission,
-        plan: ConversationPlan,
         *,
         dispatcher: Dispatcher,
         attachments: Attachments,
@@ -111,12 +114,6 @@ class ChatAnswer:
         self._journal = journal
         self._request = request
         self._admission = admission
-        self._plan = plan
-        sentinel = plan.known.sentinel if plan.known and plan.known.sentinel else ""
-        entropy = (journal.seed if journal else b"") or secrets.token_bytes(8)
-        self._turn = turns.parser_for(request, sentinel or tool_calls.sentinel(entropy), draft_call_id)
-        self._prefill = PrefillFilter(begun(plan.messages))
-        self._stops = StopFilter(request.stop)
         self._written, self._thought = tokens.TokenCounter(), tokens.TokenCounter()
         self._fold = Fold()
         self._began = False
@@ -129,16 +126,32 @@ class ChatAnswer:
         self._served = ""
         self._images: list[ImageGenerated] = []
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """The answer, its images behind its words; they are sent even when it breaks off before its end."""
+    async def begin(self) -> ConversationPlan:
+        """Find where it is said, which `close` gives back. The errors of a chat that is refused before it is sent."""
+        request, card, journal = self._request, self._admission.card, self._journal
+        if request.transcription is not None:
+            request = asked_for(request, request.transcription, card)
+        if request.tools or request.response_format.schema:  # a stored one comes without the door, which loads it
+            await load(*schemas.LIBRARIES)
+        durable = journal is not None  # what a run left is read back as the last answer of its conversation
+        plan = await self._conversations.plan(request, card, self._admission.caller, fresh=durable)
+        if plan.messages is not request.messages:
+            request = replace(request, messages=plan.messages)
+
+        def sentinel() -> str:
+            stands = plan.known.sentinel if plan.known else ""
+            seed = journal.seed if journal else b""
+            return stands or tool_calls.sentinel(seed or secrets.token_bytes(8))
+
         try:
-            async with aclosing(self._events()) as events:
-                async for event in events:
-                    yield event
-        except GatewayError:
-            for image in self._shown():
-                yield image
+            self._turn = turns.parser_for(request, sentinel, draft_call_id)
+            self._prefill = PrefillFilter(begun(plan.messages))
+            self._stops = StopFilter(request.stop)
+        except BaseException:
+            await self._conversations.release(plan)
             raise
+        self._request, self._plan = request, plan
+        return plan
 
     def _shown(self) -> list[ImageGenerated]:
         """The images that were not sent yet. They stand at one place, whether the words came in pieces or whole: an
@@ -149,43 +162,56 @@ class ChatAnswer:
             self._fold.add(image)
         return shown
 
-    async def _events(self) -> AsyncGenerator[Event, None]:
-        prompt_request = self._prompt_request()
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """The answer, its images behind its words; they are sent even when it breaks off before its end."""
+        plan = await self.begin()
         reason: Reason = "stop"
-        while True:
-            async with aclosing(self._dispatcher.stream(prompt_request)) as pieces:
-                async for attempt, piece in pieces:
-                    for event in await self._received_piece(attempt, piece):
-                        yield event
-                    if self._stops.hit is not None:
-                        break
-            if self._stops.hit is not None:
-                break
-            for event in self._emit(self._turn.feed(self._prefill.finish())):
-                yield event
-            outcome = await self._finished()
-            for event in self._emit(outcome.events):
-                yield event
-            if isinstance(outcome, turns.Finished):
-                reason = outcome.reason
-                for event in self._emit(_text(self._stops.finish())):
+        untouched = False
+        try:
+            known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
+            self._observer.emit(TelemetryEvent("chat.planned", self._admission.caller.request_id, known))
+            prompt_request = self._prompt_request()
+            while True:
+                async with aclosing(self._dispatcher.stream(prompt_request)) as pieces:
+                    async for attempt, piece in pieces:
+                        for event in await self._received_piece(attempt, piece):
+                            yield event
+                        if self._stops.hit is not None:
+                            break
+                if self._stops.hit is not None:
+                    break
+                for event in self._emit(self._turn.feed(self._prefill.finish())):
                     yield event
-                break
-            prompt_request = self._repair(prompt_request, outcome)
-        for event in self._beside(reason):
-            yield event
-        for image in self._shown():
-            yield image
-        ended = Ended(
-            "stop_sequence" if self._stops.hit is not None else reason,
-            self._usage(),
-            self._stops.hit,
-            self._served,
-            self._check_model_policy(),
-        )
-        self._fold.add(ended)
-        await self._remember()
-        yield ended
+                outcome = await self._finished()
+                for event in self._emit(outcome.events):
+                    yield event
+                if isinstance(outcome, turns.Finished):
+                    reason = outcome.reason
+                    for event in self._emit(_text(self._stops.finish())):
+                        yield event
+                    break
+                prompt_request = self._repair(prompt_request, outcome)
+            for beside in self._beside(reason):
+                yield beside
+            for image in self._shown():
+                yield image
+            ended = Ended(
+                "stop_sequence" if self._stops.hit is not None else reason,
+                self._usage(),
+                self._stops.hit,
+                self._served,
+                self._check_model_policy(),
+            )
+            self._fold.add(ended)
+            await self._remember()
+            yield ended
+        except GatewayError as error:
+            for image in self._shown():
+                yield image
+            untouched = error.generated == "no"
+            raise
+        finally:
+            await self.close(untouched=untouched)
 
     async def _received_piece(self, attempt: Attempt, piece: UpstreamEvent) -> Sequence[Event]:
         """What one piece of Google's answer gives the caller; an image is finished while its account is held."""
@@ -327,7 +353,7 @@ class ChatAnswer:
     async def prompt_content(self, continued: bool, walls: Walls) -> PromptContent:
         """What is new to the conversation, or everything."""
         turn, plan = self._turn, self._plan
-        asked = image_hints(self._request.images or ImageOptions(), demanded=self.demands_image)
+        asked = image_hints(self._request.images or _ANY_IMAGE, demanded=self.demands_image)
         hints = "\n\n".join(filter(None, (asked, search_hint(self._request.search))))
         if continued:
             instructions = "\n\n".join(
@@ -345,17 +371,20 @@ class ChatAnswer:
     async def _fitted(self, messages: Sequence[Message], write: Callable[..., Composed], walls: Walls) -> PromptContent:
         """The prompt of these messages within the walls, its files loaded: their text counts as well."""
         asker = self._admission.caller
-        sources = attachments_of(messages)
-        newest = files_to_answer(messages)
-        unloaded = max(0, len(sources) - max(MAX_FILES, newest))
-        own = await self._attachments.load(sources[unloaded:], asker, earlier=len(sources) - unloaded - newest)
+        own: tuple[Upload, ...] = ()
+        unloaded = 0
+        if sources := attachments_of(messages):
+            newest = files_to_answer(messages)
+            unloaded = max(0, len(sources) - max(MAX_FILES, newest))
+            own = await self._attachments.load(sources[unloaded:], asker, earlier=len(sources) - unloaded - newest)
         sizes = [0] * unloaded + [text_bytes(upload) for upload in own]
         composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES, unloaded=unloaded)
         composed = await offload(sum(map(len, _texts(messages))), composing, small=LONG_PROMPT)
         if not composed.text.strip() and not composed.attachments:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
         sent = [upload for at, upload in enumerate(own, unloaded) if at not in composed.left_out]
-        ours = await self._attachments.load(composed.attachments[len(sent) :], asker)
+        made = composed.attachments[len(sent) :]
+        ours = await self._attachments.load(made, asker) if made else ()
         return PromptContent(
             composed.text,
             (*sent, *ours),
@@ -428,10 +457,15 @@ class ChatAnswer:
         self._failed_cid = ""
 
     async def close(self, *, untouched: bool) -> None:
-        """Whatever happened: give the conversation back, and remember what has to be deleted.
+        """Whatever happened: give the conversation back, and remember what has to be deleted, whoever is cut off.
 
         untouched: certainly nothing was said in it; otherwise nobody knows any more where it stands.
         """
+        self._conversations.over(self._plan)
+        if self._plan.known is not None or self._failed_cid:
+            await asyncio.shield(self._given_back(untouched=untouched))
+
+    async def _given_back(self, *, untouched: bool) -> None:
         await self._conversations.release(self._plan, lost=not untouched)
         if self._failed_cid and self._last is not None and not self._request.temporary:
             await self._conversations.mark_abandoned(

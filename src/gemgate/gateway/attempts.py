@@ -5,8 +5,6 @@ The rule of the file: facts only, of plain values; a model's words that an error
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,25 +72,23 @@ class AttemptRecorder:
         queue = round(self.clock.monotonic() - self._asked, 4)
         self._emit("lease.refused", queue=queue, repair=self.repair, **_trouble(error))
 
-    @contextmanager
-    def sending(self, lease: Lease, began: Began) -> Iterator[None]:
-        """While the prompt is at Google: how long that took, and how it ended."""
+    def sent(self, lease: Lease, began: Began) -> None:
+        """The prompt goes to Google now."""
         self._sent = self._since = self.clock.monotonic()
         self._upstream, self._spoke, self._first, self._served = 0.0, False, None, ""
         self._emit(
             "attempt.sent",
             account=lease.account_name, model=self.model, offer=lease.model.name, reuse=began.reuse, filed=began.filed,
         )  # fmt: skip
-        try:
-            yield
-        except GatewayError as error:
-            self._ended(lease, "failed", error.generated, error.kind)
-            raise
-        except BaseException:
-            self._ended(lease, "stopped", "maybe")
-            raise
-        else:
+
+    def ended(self, lease: Lease, error: BaseException | None = None) -> None:
+        """It is not there any more: how long that took, and how it ended."""
+        if error is None:
             self._ended(lease, "answered", "yes")
+        elif isinstance(error, GatewayError):
+            self._ended(lease, "failed", error.generated, error.kind)
+        else:
+            self._ended(lease, "stopped", "maybe")
 
     def received(self, lease: Lease, *, spoke: bool) -> None:
         """A piece came. What the listener does with it is not Google's time."""

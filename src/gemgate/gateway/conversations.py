@@ -39,7 +39,7 @@ HEAVY = 500_000
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class ConversationPlan:
     """How one answer begins.
 
@@ -75,6 +75,8 @@ class ConversationPlan:
 async def _with_files(messages: Iterable[Message], work: Callable[[], T]) -> T:
     """The result of `work` on messages; from a thread when large files are among them, so that the loop goes on."""
     sources = [part.source for message in messages for part in message.parts if isinstance(part, Image | File)]
+    if not sources:
+        return work()
     return await offload(sum(len(one.data) for one in sources if isinstance(one, Inline)), work, small=HEAVY)
 
 
@@ -100,7 +102,7 @@ class Conversations:
         self._delete_after = delete_after
         self._tracks = tracks or bool(delete_after)
         self._away_until = 0.0
-        self._under_way: set[str] = set()
+        self._under_way: set[ConversationPlan] = set()
 
     @property
     def under_way(self) -> int:
@@ -134,24 +136,24 @@ class Conversations:
             messages = await _with_files(messages, lambda: self._with_stored(named, where, request.messages))
         chain = await _with_files(messages, lambda: chained(where, messages))
         plan = ConversationPlan(messages, where, chain, "miss", conversation_id=request.conversation_id or "")
-        plan.owner = f"{caller.request_id}/{secrets.token_hex(4)}"
-        self._under_way.add(plan.owner)
+        self._under_way.add(plan)
         plan.named = named
         plan.created_at = named.created_at if named else self._clock.now()
         if fresh or request.temporary or len(messages) < 2:
             return plan
         try:
             with contextlib.suppress(StorageDown):
-                await self._continue(plan, await self._ask(lambda: self.store.find(caller.tenant, plan.names[:-1])))
+                found = await self._ask(lambda: self.store.find(caller.tenant, plan.names[:-1]))
+                if found is not None:
+                    plan.owner = f"{caller.request_id}/{secrets.token_hex(4)}"
+                    await self._continue(plan, found)
         except BaseException:
             await self.release(plan)  # nobody else can: the caller left, and has no plan to give back
             raise
         return plan
 
-    async def _continue(self, plan: ConversationPlan, found: Conversation | None) -> None:
+    async def _continue(self, plan: ConversationPlan, found: Conversation) -> None:
         """Lease the conversation in which the history stands, if nothing speaks against it."""
-        if found is None:
-            return
         names, messages = plan.names, plan.messages
         new = names[-2::-1].index(found.tip) + 1  # messages that say nothing share the name before them
         unsent = messages[len(messages) - new : len(messages) - 1 if begun(messages) else None]
@@ -204,8 +206,9 @@ class Conversations:
         now = self._clock.now()
         history = answered(plan.messages, answer)
         named = bool(plan.conversation_id)
-        await self._outgrown(plan, thread)
         previous = plan.known
+        if previous or plan.named:
+            await self._outgrown(plan, thread)
         if len(history) > len(plan.messages):
             await _with_files((answer,), lambda: plan.chain.add(answer))
             tip = plan.names[-1]
@@ -230,7 +233,8 @@ class Conversations:
         )
         plan.known = None
         with contextlib.suppress(StorageDown):
-            await self._ask(lambda: self.store.save(conversation))
+            if not self.store.save_soon(conversation):
+                await self._ask(lambda: self.store.save(conversation))
             if previous is not None and previous.id != conversation.id:
                 replaced = previous.id
                 await self._ask(lambda: self.store.forget(replaced))
@@ -242,9 +246,13 @@ class Conversations:
             if cid != thread.cid:
                 await self.mark_abandoned(cid, account=one.account, identity=one.identity, tenant=one.tenant)
 
+    def over(self, plan: ConversationPlan) -> None:
+        """Its chat is not answered any more."""
+        self._under_way.discard(plan)
+
     async def release(self, plan: ConversationPlan, *, lost: bool = False) -> None:
         """No answer came. `lost`: the conversation may have moved on without us, so nobody can rely on it any more."""
-        self._under_way.discard(plan.owner)
+        self.over(plan)
         if plan.known is None:
             return
         known, plan.known = plan.known, None

@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict, dataclass, field, replace
 
 from gemgate.batches import Checkpoint
-from gemgate.chat import Began, Reuse
+from gemgate.chat import Began, Reuse, TextDelta, ThoughtDelta
 from gemgate.errors import (
     AccountError,
     Blocked,
@@ -44,10 +44,13 @@ from gemgate.ports.upstream import (
     ImageReady,
     Prompt,
     SentFile,
+    Started,
     Unknown,
     UpstreamEvent,
 )
 
+_WORDS = (TextDelta, ThoughtDelta, Started)
+"""What is handed on as it comes."""
 MAX_TRIES = 3
 """Prompts sent upstream for one answer at most; every try but the last was certainly not processed."""
 
@@ -104,14 +107,25 @@ class Dispatcher:
                         await check_research_budget(lease)
                     prompt = await self._prompt(request, attempt)
                     await self._note(request, attempt)
-                    with recorder.sending(lease, attempt.began):
+                    recorder.sent(lease, attempt.began)
+                    try:
                         async with aclosing(lease.upstream.stream(prompt)) as stream:
                             async for raw in stream:
                                 if isinstance(raw, Unknown):
                                     recorder.unknown(raw.field)
                                     continue
-                                yield attempt, await self._received(request, attempt, raw, recorder)
+                                spoke = not isinstance(raw, Accepted)
+                                recorder.received(lease, spoke=spoke)
+                                attempt.spoke |= spoke
+                                if isinstance(raw, _WORDS):
+                                    yield attempt, raw
+                                else:
+                                    yield attempt, await self._received(request, attempt, raw, recorder)
                                 recorder.consumer_done()
+                    except BaseException as error:
+                        recorder.ended(lease, error)
+                        raise
+                    recorder.ended(lease)
                     return
             except GatewayError as error:
                 if lease is None or made is None:
@@ -139,18 +153,19 @@ class Dispatcher:
         )
 
     async def _received(
-        self, prompt_request: PromptRequest, attempt: Attempt, piece: UpstreamEvent, recorder: AttemptRecorder
+        self,
+        prompt_request: PromptRequest,
+        attempt: Attempt,
+        piece: Accepted | ImageReady | Completed,
+        recorder: AttemptRecorder,
     ) -> UpstreamEvent:
-        """One piece of the answer, written down and checked, while its account is held."""
-        account = attempt.lease.account
-        recorder.received(attempt.lease, spoke=not isinstance(piece, Accepted))
-        if isinstance(piece, Accepted | ImageReady):
+        """What is no word of the answer, written down and checked, while its account is held."""
+        if not isinstance(piece, Completed):
             await self._note(prompt_request, attempt, piece)
-        if isinstance(piece, Accepted):
-            attempt.cid = piece.cid
+            if isinstance(piece, Accepted):
+                attempt.cid = piece.cid
         else:
-            attempt.spoke = True
-        if isinstance(piece, Completed):
+            account = attempt.lease.account
             account.usage.told(prompt_request.needs[0], piece.left, self._clock.now())
             if piece.stored and not prompt_request.temporary:
                 account.saw_chats()
@@ -217,14 +232,19 @@ class Dispatcher:
         content = await prompt_request.content(
             attempt.continued, attempt.lease.account.walls.of(temporary=prompt_request.temporary)
         )
-        attempt.began = replace(
-            attempt.began,
-            filed=content.filed,
-            bytes=content.bytes,
-            limit=content.limit,
-            dropped=content.dropped,
-            files_left_out=content.files_left_out,
-            uncounted=content.uncounted,
+        before = attempt.began
+        attempt.began = Began(
+            before.offer,
+            before.account,
+            before.reuse,
+            before.attempts,
+            before.conversation_id,
+            content.filed,
+            content.bytes,
+            content.limit,
+            content.dropped,
+            content.files_left_out,
+            content.uncounted,
         )
         thread = prompt_request.continues.thread if attempt.continued and prompt_request.continues else None
         return Prompt(
@@ -257,10 +277,13 @@ class Dispatcher:
         judged = painter if prompt_request.card.kind == "image" else served
         if prompt_request.model_policy == "require" and judged.fits is False:
             raise served_model.not_served(judged, cause)
-        return replace(piece, served=served.name, painter=painter.name)
+        told = served.name, painter.name
+        return piece if told == (piece.served, piece.painter) else replace(piece, served=told[0], painter=told[1])
 
     async def _uploaded(self, lease: Lease, content: PromptContent) -> tuple[SentFile, ...]:
         """The prompt's files on this account; what goes wrong is held against its uploads, not against its answers."""
+        if not content.uploads:
+            return ()
         try:
             return await self._attachments.upload(lease.account, content.uploads)
         except GatewayError as error:

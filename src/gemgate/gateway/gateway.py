@@ -1,8 +1,8 @@
 """The story of a call, from the words of a caller to the words of Google and back. The file to read first.
 
 admit:            resolve the model, count the call.
-chat:             plan the conversation, send what is new (`dispatch`), tell what comes through the turn (tools, JSON),
-                  finish images on the way, remember where it stands.
+chat:             an `answer` plans the conversation, sends what is new (`dispatch`), tells what comes through the turn
+                  (tools, JSON), finishes images on the way, remembers where it stands.
 generate_images:  the same road, `n` times; each image is fetched and finished on the session that made it.
 """
 
@@ -37,20 +37,19 @@ from gemgate.errors import (
 from gemgate.gateway.admission import NOTHING, Admission, Charge, JobData, check_scope
 from gemgate.gateway.answer import ChatAnswer, Planned, draft_call_id, from_image, within_walls
 from gemgate.gateway.attachments import Attachments
-from gemgate.gateway.conversations import ConversationPlan, Conversations
+from gemgate.gateway.conversations import Conversations
 from gemgate.gateway.dispatch import Dispatcher
 from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
 from gemgate.gateway.prompt_request import Attempt, Journal, PromptContent, PromptRequest
-from gemgate.gateway.transcripts import asked_for, only_words
+from gemgate.gateway.transcripts import only_words
 from gemgate.images import GeneratedImage, ImageRequest
-from gemgate.lazy_import import load
 from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.budgets import Budgets
 from gemgate.ports.limits import Limiter
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, ImageReady, Researcher, Upload, UpstreamEvent
-from gemgate.prompting import schemas, turns
+from gemgate.prompting import turns
 from gemgate.prompting.compose import attachments_of
 from gemgate.prompting.image_prompts import image_prompt
 from gemgate.prompting.tokens import prompt_tokens
@@ -106,7 +105,7 @@ class Gateway:
 
     def resolve(self, model: str, tenant: str) -> ModelCard:
         """The model that a caller means. ModelNotFound."""
-        return catalog.resolve(model, self.pool.models(), self.aliases, tenant)
+        return catalog.resolve(model, self.pool.each_model(), self.aliases, tenant)
 
     async def admit(
         self,
@@ -185,7 +184,7 @@ class Gateway:
             raise
         return replace(quota, left=left) if left else quota
 
-    async def chat(
+    def chat(
         self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None
     ) -> AsyncGenerator[Event, None]:
         """One answer as events: Began, deltas, calls and images, Ended. Every failure is a GatewayError.
@@ -193,43 +192,21 @@ class Gateway:
         background, journal: a batch's; see `PromptRequest`.
         """
         _check_answers(admission.card)
-        if self._temporary_chats:
-            request = replace(request, temporary=True)
-        if request.transcription is not None:
-            request = asked_for(request, request.transcription, admission.card)
-        await _load_for(request)
-        durable = journal is not None  # what a run left is read back as the last answer of its conversation
-        plan = await self.conversations.plan(request, admission.card, admission.caller, fresh=durable)
-        known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
-        self._observer.emit(TelemetryEvent("chat.planned", admission.caller.request_id, known))
-        answer = self._answer(request, admission, plan, background=background, journal=journal)
-        untouched = False
-        try:
-            events = from_image(answer.events()) if answer.demands_image else answer.events()
-            if request.transcription is not None:
-                events = only_words(events)
-            async with aclosing(events) as events:
-                async for event in events:
-                    yield event
-        except GatewayError as error:
-            untouched = error.generated == "no"
-            raise
-        finally:
-            await asyncio.shield(answer.close(untouched=untouched))
+        answer = self._answer(request, admission, background=background, journal=journal)
+        events = from_image(answer.events()) if answer.demands_image else answer.events()
+        return events if request.transcription is None else only_words(events)
 
     def _answer(
         self,
         request: ChatRequest,
         admission: Admission,
-        plan: ConversationPlan,
         *,
         background: bool = False,
         journal: Journal | None = None,
     ) -> ChatAnswer:
         return ChatAnswer(
-            replace(request, messages=plan.messages),
+            replace(request, temporary=True) if self._temporary_chats else request,
             admission,
-            plan,
             dispatcher=self._dispatcher,
             attachments=self._attachments,
             images=self.images,
@@ -249,10 +226,9 @@ class Gateway:
         card = self.resolve(request.model or self.default_model, caller.tenant)
         check_scope(card, caller)
         request = replace(request, temporary=request.temporary or self._temporary_chats)
-        await _load_for(request)
-        plan = await self.conversations.plan(request, card, caller)
+        answer = self._answer(request, Admission(card, Quota(), caller))
+        plan = await answer.begin()
         known = plan.known
-        answer = self._answer(request, Admission(card, Quota(), caller), plan)
         try:
             able = [one for one in self.pool.accounts if one.is_open and card.offer(one.models) is not None]
             if not able:
@@ -289,7 +265,7 @@ class Gateway:
     def count_tokens(self, request: ChatRequest, tenant: str = "") -> int:
         """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""
         self.resolve(request.model or self.default_model, tenant)
-        return prompt_tokens(request, turns.parser_for(request, "0" * 16, draft_call_id).instructions)
+        return prompt_tokens(request, turns.parser_for(request, lambda: "0" * 16, draft_call_id).instructions)
 
     async def generate_images(
         self,
@@ -379,12 +355,6 @@ class Gateway:
         if image is None:
             raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
         return image
-
-
-async def _load_for(request: ChatRequest) -> None:
-    """What compiles a request's schemas: one that was stored comes without the door, which has it loaded."""
-    if request.tools or request.response_format.schema:
-        await load(*schemas.LIBRARIES)
 
 
 def at_least_one(outcomes: list[GeneratedImage | GatewayError]) -> list[GeneratedImage | GatewayError]:

@@ -14,7 +14,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from gemgate import imaging
@@ -22,6 +22,7 @@ from gemgate.caller import Caller
 from gemgate.catalog import CARDS
 from gemgate.dialects.image_options import model_for
 from gemgate.errors import NO_TEXT, ClientError, GatewayError, LocalText, StorageDown, Unprocessable
+from gemgate.frozen import frozen
 from gemgate.gateway.beside_images import before_key
 from gemgate.images import GeneratedImage, ImageOptions, Logo, handle_of
 from gemgate.imaging import ARITHMETIC, MAX_PIXELS, PIXEL_COST, PROFILES, Header, Profile, file_name, measure
@@ -48,7 +49,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each of its threads reserv
 KEEP_TYPES = ("png", "jpg", "webp", "gif")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageJob:
     """What one image is made for: the prompt, and whose it will be.
 
@@ -65,7 +66,7 @@ class ImageJob:
     created_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Processed:
     """What the worker thread made of the fetched bytes."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from gemgate.errors import GatewayError, NoMusic, NoVideo, Spent, their_words
 from gemgate.findings import Findings, Media
+from gemgate.frozen import frozen
 from gemgate.gateway.image_refusals import nobody_signed_in
 from gemgate.media import MediaKind
 from gemgate.ports.upstream import Completed
@@ -26,7 +26,7 @@ _PHRASES = (
 _NO_ACCESS = re.compile("|".join(_PHRASES), re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MediaWords:
     """How a kind of media is called in errors. none: the error that there is none; one, many: `video`, `videos`."""
 

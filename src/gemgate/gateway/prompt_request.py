@@ -11,6 +11,7 @@ from gemgate.batches import Checkpoint
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
 from gemgate.chat import Began, Reuse
+from gemgate.frozen import frozen
 from gemgate.media import MediaRequest
 from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import Lease
@@ -21,7 +22,7 @@ from gemgate.ports.upstream import (
 from gemgate.research import ResearchTurn
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromptContent:
     """What a prompt is made of, in UTF-8 bytes (see `prompting.fitting.Composed`).
 
@@ -40,7 +41,7 @@ class PromptContent:
     uncounted: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Continuation:
     """A conversation to go on in; only its own account, identity and model can."""
 
@@ -68,7 +69,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromptRequest:
     """One prompt to be answered.
 

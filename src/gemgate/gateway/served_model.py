@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.accounts import AccountModel, Capability
 from gemgate.catalog import ModelCard
 from gemgate.errors import GatewayError, ModelNotServed, SignedOut
+from gemgate.frozen import frozen
 from gemgate.policy.model_rank import fits, is_painter, named, rank
 from gemgate.pool.account import Account
 from gemgate.ports.upstream import Completed
@@ -27,7 +27,7 @@ _CAUSES: dict[str, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Served:
     """Whom Google names. asked: what it was asked for. fits: None where nothing can be said.
 

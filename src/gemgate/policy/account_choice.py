@@ -5,13 +5,14 @@ its weight and for what Google says is left of it, then longest unused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from gemgate.frozen import frozen
 
 LEAST_LEFT = 0.05
 """Below this share what is left makes no more difference, but for nothing at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """`busy`: calls under way; `last_used`: seconds of any one clock; `wait`: seconds until its way out may be used;
     `left`: the share of its binding window that is left for the call, None where Google has not said.

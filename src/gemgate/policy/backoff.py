@@ -13,7 +13,6 @@ Tries are 2, 4, 8, 16 and 32 s apart (or what Retry-After says, if that is longe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.errors import (
@@ -32,11 +31,12 @@ from gemgate.errors import (
     Refused,
     Unreachable,
 )
+from gemgate.frozen import frozen
 
 Kind = Literal["again", "wait", "fail"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backoff:
     """Seconds, and numbers of tries.
 
@@ -54,7 +54,7 @@ class Backoff:
     budget: float = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """again: one try is used up; wait: none is; fail: it is over. `after` seconds."""
 

@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from gemgate.frozen import frozen
+
 Bound = Literal["window", "rest", "pace", "concurrency", "no_account"]
 """What bounds a forecast: Google's windows, accounts that rest, the pace of accounts and ways out, lanes, or that there
 is no account at all."""
@@ -28,7 +30,7 @@ NEARER = 0.05
 """By how much sooner it must be without a bound for that to be what bounds it, as a share."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budget:
     """What one window leaves to such calls, in calls.
 
@@ -44,7 +46,7 @@ class Budget:
     drain: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """An account as a maker of answers.
 
@@ -59,7 +61,7 @@ class Source:
     budgets: tuple[Budget, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Capacity:
     """What there is to work with.
 
@@ -74,7 +76,7 @@ class Capacity:
     unknown: Collection[Unknown] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forecast:
     """When it will be done. All moments are epoch seconds.
 

@@ -14,8 +14,10 @@ The jitter is fixed when a circuit opens, so a countdown never jumps. Seconds of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
+
+from gemgate.frozen import frozen
 
 Outcome = Literal["ok", "failed", "limited", "lowered", "blocked", "cancelled"]
 Cause = Literal["", "limit", "lowered", "failures", "blocked"]
@@ -24,7 +26,7 @@ block of the address. "" = it is closed."""
 Phase = Literal["closed", "open", "half_open"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rules:
     """failures in a row open a circuit for `failure_seconds`; a usage limit for `limit_seconds` unless Google names
     the reset; a block of the address for `blocked_seconds`; all plus up to `jitter` of themselves.
@@ -37,7 +39,7 @@ class Rules:
     jitter: float = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Circuit:
     """`until` in epoch seconds, 0 = closed. `probing`: the one call of a half-open circuit is under way."""
 
@@ -55,12 +57,11 @@ class Circuit:
 
     def admits(self, now: float) -> bool:
         """Whether a call may start now: any when closed, exactly one when half-open."""
-        phase = self.phase(now)
-        return phase == "closed" or (phase == "half_open" and not self.probing)
+        return not self.until or (self.phase(now) == "half_open" and not self.probing)
 
     def entered(self, now: float) -> Circuit:
         """The circuit after a call was let in."""
-        return replace(self, probing=True) if self.phase(now) == "half_open" else self
+        return replace(self, probing=True) if self.until and self.phase(now) == "half_open" else self
 
     def settled(
         self,
@@ -74,10 +75,10 @@ class Circuit:
     ) -> Circuit:
         """The circuit after a call ended. `random` in [0, 1) fixes the jitter; `resets_at` is Google's own reset."""
         if outcome == "cancelled":
-            return replace(self, probing=False)
+            return replace(self, probing=False) if self.probing else self
         if outcome == "ok":
             # A call that began before the circuit opened says nothing about the limit that opened it.
-            return self if self.phase(now) == "open" else Circuit()
+            return self if self.phase(now) == "open" else CLOSED
         if outcome in ("limited", "lowered"):
             seconds = resets_at - now if resets_at and resets_at > now else rules.limit_seconds
             cause: Cause = "limit" if outcome == "limited" else "lowered"
@@ -92,8 +93,11 @@ class Circuit:
 
     def _opened(self, now: float, seconds: float, random: float, rules: Rules, reason: str, cause: Cause) -> Circuit:
         if seconds <= 0:
-            return Circuit()
+            return CLOSED
         until = now + seconds * (1 + rules.jitter * random)
         if self.until > until and self.phase(now) == "open":
             return replace(self, probing=False)
         return Circuit(0, until, now, reason, cause=cause)
+
+
+CLOSED = Circuit()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 import orjson
 
 from gemgate.errors import BadRequest
+from gemgate.frozen import frozen
 
 Shelf = Literal["pinned", "rest", "found"]
 """Google lists pinned chats and the others apart; what it finds is a list of its own."""
@@ -17,7 +17,7 @@ LONGEST = 8_000
 """Characters of a cursor."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """token: Google's own, "" for the first page of a shelf. skip: chats of the page that were told already."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.chat import UNKNOWN
+from gemgate.frozen import frozen
 from gemgate.images import ModelPolicy
 
 Family = Literal["lite", "flash", "pro"]
@@ -21,7 +21,7 @@ _WORDS = re.compile(r"[a-z]+")
 _LONGEST = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rank:
     """family: which size of model, or which painter for images (`lite` is none). thinking: a model of its own that
     thinks, not the wish to think longer; extended: the latter was granted.
@@ -70,5 +70,7 @@ def fits(asked: str, served: str) -> bool | None:
 
 def named(name: str) -> str:
     """A name from outside as headers and labels can carry it: one short line of printable ASCII, or `unknown`."""
-    clean = "".join(char if " " <= char <= "~" else "?" for char in name.strip())
+    clean = name.strip()
+    if not (clean.isascii() and clean.isprintable()):
+        clean = "".join(char if " " <= char <= "~" else "?" for char in clean)
     return clean[:_LONGEST] or UNKNOWN

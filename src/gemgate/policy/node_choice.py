@@ -8,14 +8,15 @@ next. So shares are exact however the calls come, one by one or all at once; loa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from gemgate.frozen import frozen
 
 OVERFULL = 2.0
 """How many times its lanes a node that is preferred may carry before others are asked: waiting there is cheaper than
 telling a whole history anew, up to a point; and one conversation's children must not pile up on one node."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A node that could take the call. load: calls it carries; lanes: calls at once it takes, 0 = unknown.
 

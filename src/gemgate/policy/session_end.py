@@ -7,12 +7,12 @@ refuses. `seen` reads one look; `explained` adds what was known of the session b
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
 from gemgate.accounts import Renewal
 from gemgate.errors import GatewayError, LocalText, NotThisAccount, SignedOut
+from gemgate.frozen import frozen
 
 Reason = Literal[
     "no_cookies",
@@ -38,7 +38,7 @@ Place = Literal["sign_in", "app", "google", "network"]
 """Where a person acts: a browser that signs in, or the app as it is; a page of Google's; the network."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """state: the word the account then has. title: what happened; remedy: what to do. page: Google's page for it."""
 
@@ -189,7 +189,7 @@ LOOKS_AT = 200_000
 """Characters of a page that are read: a captcha and a form of consent stand at its beginning."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sign:
     """What one look at Google showed. All of it may be missing.
 
@@ -237,7 +237,7 @@ def _host(url: str) -> str:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Past:
     """What was known of a session when it died. renewed_ago: seconds since it was last renewed or signed in, -1 =
     never seen alive, or dead and explained. bound: the browser it is bound to, as far as its source says. renewal: what

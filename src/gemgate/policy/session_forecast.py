@@ -8,8 +8,9 @@ curve (`policy.survival`): its median is the forecast, and the age by which a te
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from gemgate.frozen import frozen
 from gemgate.policy import survival
 from gemgate.policy.survival import Curve
 from gemgate.ports.accounts import SessionRecord
@@ -20,7 +21,7 @@ EARLY = 0.1
 """The share of sessions like this one that may be dead before anybody was warned."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forecast:
     """The session likely dies in `seconds`; `deaths`: on how many deaths that rests.
 
@@ -85,7 +86,7 @@ def _end(life: SessionRecord, now: float) -> float:
     return now if life.ended_at is None else life.ended_at
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Score:
     """How good the forecasts were (Brier: the mean square of what they were off, 0 = perfect, 0.25 = a coin).
 

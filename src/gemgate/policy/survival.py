@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from gemgate.frozen import frozen
 
 Z95 = 1.959963984540054
 _HALF = 1e-9
 """So that one half made of binary fractions is one half."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """The curve falls at `age` (seconds): `deaths` of `at_risk` died. alive: share that lives on; low, high: its 95 %
     interval; error: its standard error (Greenwood).
@@ -32,7 +33,7 @@ class Step:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Curve:
     """n: lives; deaths: those that were seen to end in death. seen: the longest life's age."""
 

@@ -26,6 +26,7 @@ from gemgate.accounts import (
     number_of,
     person,
 )
+from gemgate.catalog import ModelCard
 from gemgate.errors import (
     NO_TEXT,
     AccountError,
@@ -44,6 +45,7 @@ from gemgate.pool.circuits import AccountCircuits
 from gemgate.pool.record import AccountRecord, InMemoryRecord, from_stored
 from gemgate.pool.status import (
     NOT_TAKEN,
+    READY,
     AccountStatus,
     Egress,
     PairedBrowser,
@@ -139,6 +141,9 @@ class Account:
         self.record.attach(self)
         self.changed: Callable[[], None] = lambda: None
         self._state: State = "starting"
+        self._offers: dict[ModelCard, AccountModel | None] = {}
+        self._offers_of: tuple[AccountModel, ...] = ()
+        self._identity: tuple[Cookies | None, str] = None, ""
         self._clock = clock
         self._observer = observer
         self._signing_in = asyncio.Lock()
@@ -175,12 +180,24 @@ class Account:
         due, self._verified_epoch = self._verified_epoch != epoch, epoch
         return due
 
+    def offer(self, card: ModelCard) -> AccountModel | None:
+        """Its own model behind a card, None when it lacks it; looked up once for each list of its models."""
+        if self._offers_of is not self.models:
+            self._offers, self._offers_of = {}, self.models
+        try:
+            return self._offers[card]
+        except KeyError:
+            return self._offers.setdefault(card, card.offer(self.models))
+
     def status(self, *needs: Capability) -> AccountStatus:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
             return AccountStatus("paused", False, LocalText("paused by hand", "已手动暂停"))
+        now = self._clock.now()
         if self._state == "starting":
-            return self._blocked() or AccountStatus("starting", bool(self.weight), LocalText("signing in", "正在登录"))
+            return self._blocked(now) or AccountStatus(
+                "starting", bool(self.weight), LocalText("signing in", "正在登录")
+            )
         if not self.is_open:
             error = self.last_error
             why = LocalText(error.plain("en"), error.plain("zh")) if error else LocalText("not signed in", "未登录")
@@ -188,8 +205,7 @@ class Account:
             return AccountStatus(self._state, False, why, code=code, reason=reason)
         if not self.weight:
             return AccountStatus("paused", False, LocalText("its weight is 0", "权重为 0"))
-        now = self._clock.now()
-        if (blocked := self._blocked()) is not None:
+        if (blocked := self._blocked(now)) is not None:
             return blocked
         if (shut := self.breakers.keeping_out(needs, now)) is not None:
             return resting(shut, now)
@@ -197,11 +213,11 @@ class Account:
             return AccountStatus(
                 "busy", True, LocalText(f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
             )
-        return AccountStatus("ready", True)
+        return READY
 
-    def _blocked(self) -> AccountStatus | None:
+    def _blocked(self, now: float) -> AccountStatus | None:
         """How an account stands whose way out rests; None while calls may go that way."""
-        now, way = self._clock.now(), self.egress.circuit
+        way = self.egress.circuit
         return None if way.admits(now) else blocked_way(way, now)
 
     @property
@@ -294,11 +310,12 @@ class Account:
     @contextmanager
     def going_out(self) -> Iterator[None]:
         """A sign-in, or a call beside prompts. Blocked while the address rests; the first one then is its probe."""
-        if (blocked := self._blocked()) is not None:
-            left = max(1.0, blocked.until - self._clock.now())
+        now = self._clock.now()
+        if (blocked := self._blocked(now)) is not None:
+            left = max(1.0, blocked.until - now)
             raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")
         before = self.egress.circuit
-        self.breakers.way_started(self._clock.now())
+        self.breakers.way_started(now)
         outcome: Outcome = "cancelled"
         reason = ""
         try:
@@ -484,7 +501,9 @@ class Account:
     @property
     def identity(self) -> str:
         """Tells Google sessions apart: what one identity began, another cannot continue."""
-        return person(self.cookies, self.number) if self.cookies else ""
+        if self._identity[0] is not self.cookies:
+            self._identity = self.cookies, person(self.cookies, self.number) if self.cookies else ""
+        return self._identity[1]
 
     @property
     def is_open(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gemgate.accounts import CAPABILITIES, Capability
-from gemgate.policy.circuit_breaker import Circuit, Outcome, Rules
+from gemgate.policy.circuit_breaker import CLOSED, Circuit, Outcome, Rules
 from gemgate.pool.status import LOWERED, MAKING, Egress
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 
@@ -16,7 +16,7 @@ class AccountCircuits:
     def __init__(
         self, account: str, egress: Egress, *, rules: Rules, clock: Clock, random: Random, observer: Observer
     ) -> None:
-        self.by_capability: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
+        self.by_capability: dict[Capability, Circuit] = dict.fromkeys(CAPABILITIES, CLOSED)
         self._account = account
         self._egress = egress
         self.rules = rules
@@ -26,9 +26,8 @@ class AccountCircuits:
 
     def keeping_out(self, needs: Sequence[Capability], now: float) -> Circuit | None:
         """The circuit that keeps a call out: the last to thaw of its needs; without needs, if nothing is left to do."""
-        circuits = [self.by_capability[c] for c in needs or MAKING]
-        shut = [circuit for circuit in circuits if not circuit.admits(now)]
-        if not shut or (not needs and len(shut) < len(circuits)):
+        shut = [circuit for c in needs or MAKING if not (circuit := self.by_capability[c]).admits(now)]
+        if not shut or (not needs and len(shut) < len(MAKING)):
             return None
         return (max if needs else min)(shut, key=lambda circuit: circuit.until)
 
@@ -51,8 +50,9 @@ class AccountCircuits:
             own: Outcome = outcome if outcome == "ok" or need == blamed else "cancelled"
             self._move(need, "cancelled" if outcome == "blocked" else own, reason, resets_at)
         self._move_way(outcome if outcome in ("ok", "blocked") else "cancelled", reason)
-        self._tell(before, way)
-        return (before, way) != (self.by_capability, self._egress.circuit)
+        if moved := (before, way) != (self.by_capability, self._egress.circuit):
+            self._tell(before, way)
+        return moved
 
     def lower(self, capability: Capability, why: str, resets_at: float | None) -> None:
         """Google serves less than this capability promises: it rests until the reset, and nothing else does."""
@@ -64,9 +64,9 @@ class AccountCircuits:
         """Close one, or all and that of the way out."""
         before, way = dict(self.by_capability), self._egress.circuit
         for name in [capability] if capability else CAPABILITIES:
-            self.by_capability[name] = Circuit()
+            self.by_capability[name] = CLOSED
         if capability is None:
-            self._egress.circuit = Circuit()
+            self._egress.circuit = CLOSED
         self._tell(before, way)
 
     def way_started(self, now: float) -> None:

@@ -6,18 +6,19 @@ generates nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gemgate.accounts import Gem
 from gemgate.caller import Caller
 from gemgate.catalog import gem_offers
 from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound
+from gemgate.frozen import frozen
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.upstream import GemKeeper
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copied:
     """What became of a copy: the gem in the other account, or why there is none."""
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import ParamSpec, TypeVar, cast
 
 from gemgate.caller import Caller
 from gemgate.errors import BadRequest, Blocked, Broken, Busy, Conflict, Forbidden, GatewayError, NotFound, SignedOut
+from gemgate.frozen import frozen
 from gemgate.policy.history_place import Place
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
@@ -39,7 +40,7 @@ PATIENCE = 20
 """How often an export waits for its turn at one call before it gives up."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptChat:
     """A chat of an account. tenant: for whom this gateway made it, None where it did not."""
 
@@ -52,7 +53,7 @@ class KeptChat:
         return self.tenant is None or self.tenant == caller.tenant
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HistoryPage:
     """place: where the next page begins, None behind the last one. problems: accounts that could not be asked.
 
@@ -65,7 +66,7 @@ class HistoryPage:
     by_titles: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WholeChat:
     """A chat to be written down, its turns in the order in which they were said. cut: older ones are missing."""
 
@@ -74,7 +75,7 @@ class WholeChat:
     cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotExported:
     """What an export has to leave out, and why. chat_id: "" for the rest of the account."""
 
@@ -83,7 +84,7 @@ class NotExported:
     error: GatewayError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExportEnd:
     """The end of an export that was not broken off. place: where the next one goes on; None when this was all."""
 

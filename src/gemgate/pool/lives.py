@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from gemgate.frozen import frozen
 from gemgate.policy import binding, survival
 from gemgate.policy.session_arm import ARMS, Arm, arm_of
 from gemgate.policy.session_forecast import Forecast, Score, forecast, score
@@ -22,7 +22,7 @@ KEPT = 1000
 USUAL_ROTATION = 600.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArmLives:
     """One arm's curve. ended_by: how often each end was seen; alive: sessions that live; replaced: that were ended by
     a new sign-in, or with their account. Both are censored.

@@ -10,12 +10,12 @@ import asyncio
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from gemgate.accounts import Cookies
 from gemgate.caller import Caller
 from gemgate.errors import BadRequest, Conflict, NotFound, RateLimited
+from gemgate.frozen import frozen
 from gemgate.policy.token_bucket import Bucket
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
@@ -35,7 +35,7 @@ MOST_VERSION = 2**53 - 1
 """The largest whole number that a browser counts exactly."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pushed:
     """What became of a push. taken: whether it was new; push: what counts now."""
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Literal
 
 from gemgate.accounts import CAPABILITY_WORDS, STATE_WORDS, AccountModel, Capability, Standstill
 from gemgate.catalog import ModelCard
 from gemgate.errors import NO_TEXT, Busy, GatewayError, LocalText, ModelNotFound, NoAccount
+from gemgate.frozen import frozen
 from gemgate.policy.account_choice import Candidate, choose
 from gemgate.pool.account import Account
 from gemgate.pool.status import AccountStatus
@@ -32,7 +34,7 @@ MIN_THAW = 0.05
 """Seconds: clocks that measure spans and clocks that tell the time do not agree to the millisecond."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Skipped:
     """An account that could not take a call at the moment: its state word, "tried" or "no_model", and why."""
 
@@ -42,7 +44,7 @@ class Skipped:
     until: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeaseReason:
     """Why this account: whom the call preferred, the only one that could, the least busy, or a fallback.
 
@@ -55,7 +57,7 @@ class LeaseReason:
     paced: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lease:
     """The right to run one call on an account. `generation` tells which of its sessions it began on."""
 
@@ -81,8 +83,8 @@ class _Waiter:
     avoid: frozenset[str]
     background: bool
     holds_out: bool
-    granted: asyncio.Future[tuple[Account, AccountModel]] = field(repr=False)
-    affinity_wait: float = 0.0
+    affinity_wait: float
+    granted: asyncio.Future[tuple[Account, AccountModel]] = field(init=False, repr=False)
 
 
 class AccountPool:
@@ -165,11 +167,14 @@ class AccountPool:
 
     def models(self) -> tuple[AccountModel, ...]:
         """Every model that at least one account has, each once; a fallback adds none to those it stands in for."""
-        accounts = [account for account in self.accounts if not account.fallback] or self.accounts
-        return tuple({model.id: model for account in accounts for model in account.models}.values())
+        return tuple(self.each_model())
 
-    @asynccontextmanager
-    async def lease(
+    def each_model(self) -> Iterator[AccountModel]:
+        """The same one by one: whoever asks for none of them collects none."""
+        accounts = [account for account in self.accounts if not account.fallback] or self.accounts
+        yield from {model.id: model for account in accounts for model in account.models}.values()
+
+    def lease(
         self,
         card: ModelCard,
         *,
@@ -178,7 +183,7 @@ class AccountPool:
         avoid: Iterable[str] = (),
         insists: bool = False,
         background: bool = False,
-    ) -> AsyncIterator[Lease]:
+    ) -> AbstractAsyncContextManager[Lease]:
         """An account for one call of `card`, given back with its outcome on exit.
 
         needs: capabilities that the call uses, the first is the main one; else the model's own.
@@ -188,28 +193,30 @@ class AccountPool:
         ModelNotFound.
         """
         needs = needs or (card.capability,)
-        granted: asyncio.Future[tuple[Account, AccountModel]] = asyncio.get_running_loop().create_future()
         loyalty = max(self._loyalty, min(INSISTENT_WAIT, self._max_wait)) if insists else self._loyalty
         loyalty = loyalty if prefer is not None and self._loyalty > 0 else 0.0
-        waiter = _Waiter(card, needs, prefer, frozenset(avoid), background, loyalty > 0, granted, loyalty)
+        return _Leased(self, _Waiter(card, needs, prefer, frozenset(avoid), background, loyalty > 0, loyalty))
+
+    async def begin(self, waiter: _Waiter) -> Lease:
+        """A lane on an account, when its pace allows the call."""
         asked = self._clock.monotonic()
         account, model = await self._take(waiter)
         try:
             waited = self._clock.monotonic() - asked
             why, skipped = self._chosen(waiter, account)
             paced = await self.paced(account)
-            yield Lease(account, model, account.session_epoch, LeaseReason(why, skipped, waited, paced))
-        except GatewayError as error:
-            wait = account.call_ended(needs, error)
-            await account.record.wait_saved()  # the caller hears of a rest when a restart would know of it
-            if wait is None:
-                raise
-            raise error.with_(retry_after=wait) from None
+            return Lease(account, model, account.session_epoch, LeaseReason(why, skipped, waited, paced))
         except BaseException as error:
-            account.call_ended(needs, error)
+            await self.end(account, waiter.needs, error)
             raise
-        else:
-            account.call_ended(needs, None)
+
+    async def end(self, account: Account, needs: Sequence[Capability], error: BaseException | None) -> None:
+        """Give a lane back. Raises an error anew that is to say when the call may be tried again."""
+        wait = account.call_ended(needs, error)
+        if isinstance(error, GatewayError):
+            await account.record.wait_saved()  # the caller hears of a rest when a restart would know of it
+            if wait is not None:
+                raise error.with_(retry_after=wait) from None
 
     def _chosen(
         self, waiter: _Waiter, account: Account
@@ -245,6 +252,7 @@ class AccountPool:
         self.check(waiter.card, waiter.needs, waiter.avoid, background=waiter.background)
         if len(self._waiting) >= MAX_WAITING:
             raise _too_busy(5.0)
+        waiter.granted = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         self._schedule_wake()
         patience = asyncio.ensure_future(self._expire_waiter(waiter))
@@ -310,7 +318,7 @@ class AccountPool:
     def _merely_busy(self, waiter: _Waiter) -> bool:
         """Whether the account that a caller prefers could take the call but for a free lane."""
         account = self._accounts.get(waiter.prefer or "")
-        if account is None or account.name in waiter.avoid or not waiter.card.offer(account.models):
+        if account is None or account.name in waiter.avoid or not account.offer(waiter.card):
             return False
         return account.status(*waiter.needs).state == "busy"
 
@@ -325,17 +333,20 @@ class AccountPool:
             free = account.lanes - account.busy - kept
             if status.state != "ready" or free <= 0:
                 continue
-            if model := waiter.card.offer(account.models):
+            if model := account.offer(waiter.card):
                 fits[account.name] = (account, model)
-        now = self._clock.monotonic()
-        candidates = (
-            Candidate(m.name, m.busy, m.weight, m.last_used, m.egress.pace.wait(now), m.left_for(waiter.needs))
-            for m, _ in fits.values()
-        )
-        chosen = choose(candidates, waiter.prefer)
-        if chosen is None:
+        name = next(iter(fits), None)
+        if len(fits) > 1:  # what is left of an account counts only beside another one
+            now = self._clock.monotonic()
+            candidates = (
+                Candidate(m.name, m.busy, m.weight, m.last_used, m.egress.pace.wait(now), m.left_for(waiter.needs))
+                for m, _ in fits.values()
+            )
+            chosen = choose(candidates, waiter.prefer)
+            name = chosen.name if chosen else None
+        if name is None:
             return None
-        account, model = fits[chosen.name]
+        account, model = fits[name]
         account.call_started(*waiter.needs)
         return account, model
 
@@ -355,7 +366,7 @@ class AccountPool:
             usable = [one for one in first if self._status(one, needs, background=True).usable]
         if not usable:
             raise self.no_account_error(*needs, background=background)
-        if all(m.is_open and not card.offer(m.models) for m in usable):
+        if all(m.is_open and not m.offer(card) for m in usable):
             have = ", ".join(sorted({model.name for m in usable for model in m.models}))
             raise ModelNotFound(
                 f"No usable account has the model {card.id}. They have: {have}",
@@ -415,6 +426,25 @@ class AccountPool:
         self._schedule_wake()
 
 
+@dataclass(eq=False, slots=True)
+class _Leased:
+    """A call's lane, from when it is there until the call is over."""
+
+    pool: AccountPool
+    waiter: _Waiter
+    account: Account = field(init=False)
+
+    async def __aenter__(self) -> Lease:
+        lease = await self.pool.begin(self.waiter)
+        self.account = lease.account
+        return lease
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.pool.end(self.account, self.waiter.needs, error)
+
+
 def _skipped(account: Account, waiter: _Waiter, chosen: Account) -> Skipped | None:
     """Why an account could not take this call, or None when it could have."""
     if account.name in waiter.avoid:
@@ -422,7 +452,7 @@ def _skipped(account: Account, waiter: _Waiter, chosen: Account) -> Skipped | No
     status = account.status(*waiter.needs)
     if status.state != "ready":
         return Skipped(account.name, status.state, status.why, status.until)
-    if not waiter.card.offer(account.models):
+    if not account.offer(waiter.card):
         return Skipped(account.name, "no_model")
     if account.fallback and not chosen.fallback:
         return Skipped(account.name, "fallback")
@@ -432,7 +462,7 @@ def _skipped(account: Account, waiter: _Waiter, chosen: Account) -> Skipped | No
 def _feasible(account: Account, waiter: _Waiter) -> bool:
     """Whether the account can take the call, if not now then as soon as it has signed in or a lane is free."""
     usable = account.status(*waiter.needs).usable
-    return usable and (not account.is_open or waiter.card.offer(account.models) is not None)
+    return usable and (not account.is_open or account.offer(waiter.card) is not None)
 
 
 def _too_busy(seconds: float) -> Busy:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.errors import NO_TEXT, LocalText
+from gemgate.frozen import frozen
 from gemgate.policy import session_end
 from gemgate.policy.session_end import ENDS, Reason
 from gemgate.pool.account import Account
@@ -14,7 +14,7 @@ SIGN_IN = "https://accounts.google.com/ServiceLogin?continue="
 APP = "https://gemini.google.com"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountRemedy:
     """reason: how the session or address ended. text: what to do. url: where, "" = nowhere to click; opens: what that
     is: the account's own desktop, or a page of Google's for the browser that is signed in.

@@ -26,12 +26,13 @@ from gemgate.errors import (
     Spent,
     Unprocessable,
 )
+from gemgate.frozen import frozen
 from gemgate.policy import session_end
 from gemgate.policy.circuit_breaker import Circuit, Outcome
 from gemgate.policy.token_bucket import Bucket
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountStatus:
     """What an account (or one capability of it) can do now.
 
@@ -47,6 +48,9 @@ class AccountStatus:
     quota: bool = False
     code: str = ""
     reason: str = ""
+
+
+READY = AccountStatus("ready", True)
 
 
 @dataclass(slots=True)

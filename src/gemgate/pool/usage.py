@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from gemgate.accounts import Capability, Tier, UsageReport, UsageWindow
+from gemgate.frozen import frozen
 from gemgate.policy import usage_windows
 from gemgate.ports.usage_windows import UsageReading
 
@@ -23,7 +23,7 @@ LEAST_LENGTH = 3600.0
 """Resets that are nearer to each other are one that Google tells less exactly."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standing:
     """The window that binds a kind of call. left: the share that is left of it now; cost: that one call takes, None
     unknown.
@@ -127,9 +127,8 @@ class AccountUsage:
     def answered(self, capability: Capability) -> None:
         """A call of ours was answered."""
         self._calls[capability] += 1
-        unmeasured = any(capability not in self._costs.get(one.name, {}) for one in self._wide)
-        if unmeasured and self.calls % UNMEASURED_CALLS == 0:
-            self.wanted = True
+        if self.calls % UNMEASURED_CALLS == 0:
+            self.wanted |= any(capability not in self._costs.get(one.name, {}) for one in self._wide)
 
     def refused(self) -> None:
         """Google refused a call for what is used: how things stand has changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
 
 from gemgate.accounts import (
@@ -15,12 +15,13 @@ from gemgate.accounts import (
     State,
 )
 from gemgate.errors import AccountError, GatewayError
+from gemgate.frozen import frozen
 
 Origin = Literal["environment", "file", "admin"]
 """Who set an account up: the settings, accounts.toml, or a person at run time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountSetup:
     """How an account is set up.
 
@@ -58,7 +59,7 @@ class AccountSetup:
         return tuple((self.proxy or "").split())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredCircuit:
     """A circuit that a restart must not close. Epoch seconds."""
 
@@ -68,7 +69,7 @@ class StoredCircuit:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredAccount:
     """An account as it is stored.
 
@@ -105,7 +106,7 @@ class StoredAccount:
         return self.setup.name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionRecord:
     """One session of an account from its sign-in on. Epoch seconds; ended_at None = it lives.
 
@@ -122,7 +123,7 @@ class SessionRecord:
     ended_by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuditLine:
     """Who did what to an account, and when (epoch seconds)."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
+
+from gemgate.frozen import frozen
 
 ChannelKind = Literal["webhook", "bark", "ntfy", "telegram", "slack", "discord", "feishu", "dingtalk", "wecom"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AlertChannel:
     """Somebody who is told, as set up on the page. url: a secret; "" when the key that sealed it is lost."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from gemgate.errors import StorageDown
+from gemgate.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlobFacts:
     """What is known of a stored object; `modified` in epoch seconds."""
 
@@ -20,7 +21,7 @@ class BlobFacts:
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blob:
     """A stored object with its bytes."""
 

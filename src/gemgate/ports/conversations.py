@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from gemgate.frozen import frozen
 from gemgate.ports.upstream import Thread
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Conversation:
     """A web conversation that can be continued: where it stands at Google, and by which history it is known.
 
@@ -53,6 +54,10 @@ class ConversationStore(Protocol):
 
     async def release(self, conversation_id: str, owner: str) -> None: ...
 
+    def save_soon(self, conversation: Conversation) -> bool:
+        """Take it to be written within a moment, with others; False where that is not enough, but `save` is."""
+        ...
+
     async def save(self, conversation: Conversation) -> None:
         """Write it as it stands now, and end the lease."""
         ...
@@ -80,7 +85,7 @@ class ConversationStore(Protocol):
     async def count(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredResponse:
     """An answer of the Responses or the Interactions API that can be asked for again and continued; `transcript` ends
     with the answer. The prefix of its id tells which.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from gemgate.frozen import frozen
 from gemgate.images import GeneratedImage, handle_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GalleryImage:
     """A delivered image as the gallery keeps it: facts without bytes, whose it is, and what it was made from.
 
@@ -28,7 +28,7 @@ class GalleryImage:
         return handle_of(self.image.name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageSearch:
     """Which images are wanted; nothing said wants all of them.
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, runtime_checkable
 
 from gemgate.findings import NOTHING_FOUND, Findings
+from gemgate.frozen import frozen
 
 PAGE = 100
 """Chats, or turns, that Google gives at once at most (docs/google-wire.md 7.2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedChat:
     """A chat as Google lists it. updated_at: epoch seconds of its last turn, 0 where it is not told."""
 
@@ -22,7 +23,7 @@ class ListedChat:
     updated_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChatPage:
     """Some chats, and the token of the next page; "" behind the last one."""
 
@@ -30,7 +31,7 @@ class ChatPage:
     token: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChatTurn:
     """One prompt and its answer. at: epoch seconds when it was sent, 0 where it is not told.
 
@@ -49,7 +50,7 @@ class ChatTurn:
     whole: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnPage:
     """Some turns, the newest first, and the token of the older ones; "" behind the first turn of all."""
 

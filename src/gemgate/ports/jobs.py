@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from gemgate.batches import (
@@ -22,9 +21,10 @@ from gemgate.batches import (
     TaskStatus,
     Webhook,
 )
+from gemgate.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeaseStatus:
     """A task whose lease still stands: the number of its run, and whether its batch was given up meanwhile."""
 

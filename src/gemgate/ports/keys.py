@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from gemgate.caller import NO_BUDGET, Budget
+from gemgate.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClientKey:
     """A key that was made on the page. Its secret is shown once and stored as a digest; it is never an admin's.
 
@@ -38,7 +39,7 @@ class ClientKey:
         return not self.revoked_at and (not self.expires_at or now < self.expires_at)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PageSession:
     """A signed-in browser. digest: of its cookie's value, under the admin key; address and agent: for the person."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from gemgate.files import Inline
+from gemgate.frozen import frozen
 
 
 class Fetcher(Protocol):
@@ -17,7 +17,7 @@ class Fetcher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Posted:
     """What was answered to a POST; of the body as much as was asked for."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from gemgate.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class PairingCode:
     """A code that a browser exchanges once for its key. digest: of the code, which is shown once; expires_at: epoch
     seconds.
@@ -17,7 +19,7 @@ class PairingCode:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CookiePush:
     """The newest cookies that a browser pushed for an account, without the cookies.
 

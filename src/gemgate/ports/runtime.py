@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
+
+from gemgate.frozen import frozen
 
 
 class Clock(Protocol):
@@ -21,7 +23,7 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TelemetryEvent:
     """Something that happened to a request or an account; observers count, log and keep it.
 

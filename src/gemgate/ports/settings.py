@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from gemgate.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class SettingChange:
     """One change of one setting, the `version`th of it. at: epoch seconds; actor: as in the audit.
 

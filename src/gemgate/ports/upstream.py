@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -20,11 +20,12 @@ from gemgate.accounts import (
 )
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.findings import NOTHING_FOUND, Findings, Media
+from gemgate.frozen import frozen
 from gemgate.media import MediaRequest
 from gemgate.research import ResearchBudget, ResearchState, ResearchTurn
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Thread:
     """Where a web conversation stands: the ten metadata slots (docs/gemini-webapi.md 5, index 2), and after how many
     turns.
@@ -40,7 +41,7 @@ class Thread:
         return (self.metadata[0] if self.metadata else None) or ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upload:
     """A file on its way up, with the name and type that Google shall see."""
 
@@ -58,7 +59,7 @@ class SentFile(NamedTuple):
     mime: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prompt:
     """One generation.
 
@@ -87,21 +88,21 @@ class Prompt:
     research: ResearchTurn = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """Google took the prompt into this conversation; nothing is said yet. What is stored now can be read back later."""
 
     cid: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Started:
     """Google speaks: comes before anything it says. `cid` may be empty for temporary chats."""
 
     cid: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """Google said something that this version does not know: counted and explained, never shown as an answer.
 
@@ -111,7 +112,7 @@ class Unknown:
     field: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageRef:
     """A generated image that still has to be fetched, on the session that made it; or one of the web (`found`) that
     only the account can fetch.
@@ -134,12 +135,12 @@ class ImageRef:
     found: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageReady:
     ref: ImageRef
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completed:
     """The answer is complete. `text` is the whole final text, `revised` says that sent text was changed later.
 
@@ -166,7 +167,7 @@ class Completed:
 UpstreamEvent: TypeAlias = Accepted | Started | TextDelta | ThoughtDelta | ImageReady | Unknown | Completed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fetched:
     """An image's bytes as they came.
 
@@ -179,7 +180,7 @@ class Fetched:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deadlines:
     """Seconds. `total` is per generation; `first_byte` and `idle` bound silence; `connect` the way there."""
 

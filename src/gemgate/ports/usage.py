@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from gemgate.frozen import frozen
+
 DIMENSIONS = ("day", "hour", "key", "account", "model", "served", "dialect", "kind", "outcome")
 """What can be asked by, in the order of the columns of an answer."""
 AMOUNTS = (
@@ -57,7 +59,7 @@ class UsageSums:
             setattr(self, name, getattr(self, name) + getattr(more, name))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UsageRow:
     """One row of an answer. of: the asked dimensions, `day` and `hour` as numbers."""
 
@@ -65,7 +67,7 @@ class UsageRow:
     sums: UsageSums
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UsageQuestion:
     """by: some of `DIMENSIONS`. since, until: days, `until` not included. where: dimension (none of time) -> value.
     most: rows of the answer; one more says that there are more.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from gemgate.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Sealed:
     """An encrypted text, and which key it is under (an id that tells nothing of the key)."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gemgate.findings import NOTHING_FOUND, Findings, markdown, moved
+from gemgate.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Beside:
     """appendix: Markdown that follows the text. native: for the dialect. whole: nothing but suggestions is left out."""
 

@@ -101,7 +101,8 @@ def _canonical(message: Message, numbers: dict[str, int]) -> bytes:
         if isinstance(part, ToolCall):
             numbers[part.id] = len(numbers)
     own = message.role == "assistant"
-    pieces = [piece for part in _parts(message.parts) for piece in _part(part, numbers, own=own)]
+    parts = message.parts if len(message.parts) < 2 else _parts(message.parts)
+    pieces = [piece for part in parts for piece in _part(part, numbers, own=own)]
     if not pieces:
         return b""
     return b"".join([b"m", _field(message.role), len(pieces).to_bytes(4, "big"), *pieces])
@@ -125,7 +126,7 @@ def _parts(parts: Iterable[Part]) -> Iterator[Part]:
 def _part(part: Part, numbers: Mapping[str, int], *, own: bool) -> list[bytes]:
     match part:
         case Text(text):
-            text = (_IMAGE.sub("", text) if own else text).strip()
+            text = (_IMAGE.sub("", text) if own and "](" in text else text).strip()
             return [b"t", _field(text)] if text else []
         case Image(source) | File(source):
             return [] if own else [b"f", _source(source)]

@@ -9,11 +9,12 @@ first: what does not fit there is left out from the beginning, and the prompt sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gemgate.accounts import Walls
 from gemgate.errors import PromptTooLong
 from gemgate.files import Inline, Source
+from gemgate.frozen import frozen
 
 _FILED_HISTORY = "The attached file history.md holds the conversation so far; read all of it. Below is how it goes on. "
 _CUT_HISTORY = (
@@ -36,7 +37,7 @@ _WORTH = 400
 _ENDLESS = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Composed:
     """What goes up: the text, and the files it speaks of in their order.
 
@@ -55,7 +56,7 @@ class Composed:
     left_out: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """One turn as it is written: its heading, and pieces that can stand elsewhere one by one."""
 
@@ -68,7 +69,7 @@ class Block:
         return f"{self.heading}\n{body}" if self.heading and body else body
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Draft:
     """The pieces of a prompt in their order: `older` turns, then the `latest` ones, which are to be answered.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,6 +18,7 @@ from urllib.parse import unquote, urljoin
 import orjson
 
 from gemgate.errors import BadRequest
+from gemgate.frozen import frozen
 from gemgate.lazy_import import later
 from gemgate.prompting import schema_repair
 from gemgate.prompting.linear_patterns import matches
@@ -53,7 +53,7 @@ MAX_NAME = 500
 Keyword: TypeAlias = "Callable[[Any, Any, Any, Any], Iterable[jsonschema.ValidationError] | None]"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Flaw:
     """What a schema has against a value: `$.items[2].price must be a number`."""
 
@@ -83,7 +83,7 @@ def _spend(steps: int) -> None:
         raise TooCostly
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Compiled:
     """A schema ready for use."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from gemgate.chat import ResponseFormat
+from gemgate.frozen import frozen
 from gemgate.prompting.loose_json import Unreadable, dump, read_value
 from gemgate.prompting.schemas import compiled
 
@@ -17,7 +17,7 @@ CANDIDATES = 32
 """Places of an answer at which JSON may begin that are looked at; a real answer has it at the first or second."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """JSON of an answer. `flaw` is what the schema has against it, "" when nothing; `text` is what a client gets."""
 

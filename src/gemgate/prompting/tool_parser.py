@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from gemgate.chat import Tool
+from gemgate.frozen import frozen
 from gemgate.prompting.tool_arguments import Unusable, read_arguments
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Called:
     """A call whose arguments fit the tool's schema, as compact JSON."""
 
@@ -24,7 +24,7 @@ class Called:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InvalidCall:
     """A call that was meant and cannot be made, and why, for the model.
 

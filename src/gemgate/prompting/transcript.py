@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -25,6 +24,7 @@ from gemgate.chat import (
     ToolResult,
 )
 from gemgate.files import Inline, Link, Source, Stored
+from gemgate.frozen import frozen
 
 
 def message_of(reply: Reply) -> Message:
@@ -62,7 +62,7 @@ def load(text: str) -> tuple[Message, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Excerpt:
     """title: how a conversation begins, without what a developer says first; found: the words round a match."""
 

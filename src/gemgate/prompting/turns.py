@@ -8,7 +8,6 @@ nothing of accounts or time: the story sends the prompts and counts the generati
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from gemgate.chat import (
@@ -22,6 +21,7 @@ from gemgate.chat import (
     ToolChoice,
 )
 from gemgate.errors import BadRequest, OutputInvalid
+from gemgate.frozen import frozen
 from gemgate.prompting import schemas, structured_output, tool_calls
 from gemgate.prompting.prefill import begun
 from gemgate.prompting.tool_parser import Called, InvalidCall, Scrubber, ToolParser
@@ -30,7 +30,7 @@ from gemgate.prompting.tool_schemas import tool_schema
 Out = TextDelta | ThoughtDelta | ToolCalled
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finished:
     """The answer is complete: what is left to tell, and how it ended."""
 
@@ -38,7 +38,7 @@ class Finished:
     reason: Literal["stop", "tool_calls"] = "stop"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RepairNeeded:
     """One more generation is needed, in the same chat where there is one.
 
@@ -72,8 +72,9 @@ class AnswerParser(Protocol):
         ...
 
 
-def parser_for(request: ChatRequest, sentinel: str, call_id: Callable[[int], str]) -> AnswerParser:
-    """The turn that a request needs. `call_id` names the n-th call of the answer, from 0 on.
+def parser_for(request: ChatRequest, sentinel: Callable[[], str], call_id: Callable[[int], str]) -> AnswerParser:
+    """The turn that a request needs. `sentinel` is asked for where there are calls; `call_id` names the n-th call of
+    the answer, from 0 on.
 
     BadRequest for a tool's schema that is no JSON and for a wanted form that is no schema, so before anything is sent.
     Earlier calls in the history need the grammar even when no tool is offered now: the model may imitate them.
@@ -82,7 +83,7 @@ def parser_for(request: ChatRequest, sentinel: str, call_id: Callable[[int], str
     answer = _Answer(request.response_format, begun(request.messages))
     if request.tools or _has_calls(request):
         choice = request.tool_choice if request.tools else ToolChoice("none")
-        return ToolTurn(request.tools, choice, sentinel, call_id, answer)
+        return ToolTurn(request.tools, choice, sentinel(), call_id, answer)
     return AnswerTurn(answer)
 
 
@@ -91,6 +92,8 @@ def check_schemas(request: ChatRequest) -> None:
     that cost too much.
     """
     wanted = request.response_format.schema or {}
+    if not (wanted or request.tools):
+        return
     schemas.check_sizes([*(tool.parameters for tool in request.tools), wanted])
     _check_tools(request)
     if wanted:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from tests.support.patience import PATIENCE
-from tests.support.scripted_gateway import CALLER, ScriptedGateway
+from tests.support.scripted_gateway import CALLER, CARD, ScriptedGateway
 
 from gemgate.batches import Batch
 from gemgate.caller import Caller
@@ -27,6 +27,7 @@ from gemgate.errors import (
 )
 from gemgate.jobs.batches import Jobs
 from gemgate.policy.token_bucket import Bucket
+from gemgate.pool.account import Account
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.telemetry import SystemClock
 from gemgate.testing import (
@@ -238,6 +239,29 @@ async def test_a_model_that_no_account_has_is_named_with_what_there_is() -> None
     state = await ScriptedGateway(ScriptedUpstream(offers=[FLASH])).signed_in()
     with pytest.raises(ModelNotFound, match="gemini-flash"):
         await state.chat(model="gemini-2.5-pro")
+
+
+async def test_another_list_of_models_counts_with_the_next_call() -> None:
+    state = await ScriptedGateway(ScriptedUpstream("one", "two", offers=[FLASH])).signed_in()
+    await state.chat()
+    renamed = replace(FLASH, id="ffffffffffffffff")
+    state.accounts[0].models = (renamed,)
+    async with state.pool.lease(CARD) as lease:
+        assert lease.model is renamed
+    state.accounts[0].models = ()
+    with pytest.raises(ModelNotFound):
+        await state.chat()
+
+
+async def test_of_a_single_account_nobody_asks_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Account, "left_for", lambda self, needs: asked.append(self.name))
+    one = await ScriptedGateway(ScriptedUpstream("hello")).signed_in()
+    await one.chat()
+    assert not asked
+    two = await ScriptedGateway(ScriptedUpstream("hello"), ScriptedUpstream("hello")).signed_in()
+    await two.chat()
+    assert asked == ["a", "b"]
 
 
 async def test_a_caller_waits_for_an_account_that_is_still_signing_in() -> None:

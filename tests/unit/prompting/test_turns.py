@@ -36,7 +36,7 @@ AUTO = ToolChoice()
 
 
 def turn(choice: ToolChoice = AUTO, **more: Any) -> AnswerParser:
-    return turns.parser_for(request(tools=TOOLS, tool_choice=choice, **more), S, lambda n: f"call_{n}")
+    return turns.parser_for(request(tools=TOOLS, tool_choice=choice, **more), lambda: S, lambda n: f"call_{n}")
 
 
 def block(name: str, **arguments: Any) -> str:
@@ -68,7 +68,7 @@ def calls_of(events: list[Out] | tuple[Out, ...]) -> list[ToolCall]:
 
 
 def test_an_answer_without_tools_passes_through() -> None:
-    plain = turns.parser_for(request(), S, lambda n: f"call_{n}")
+    plain = turns.parser_for(request(), lambda: S, lambda n: f"call_{n}")
     assert plain.instructions == plain.reminder == plain.sentinel == ""
     events = say(plain, f"{S} is ", "", "just text")
     assert text_of(events) == f"{S} is just text"
@@ -126,7 +126,7 @@ def test_a_tool_that_was_never_offered_is_the_clients_to_refuse() -> None:
 
 def test_a_strict_tool_is_never_called_wrongly() -> None:
     tool = Tool("get_weather", "", {"type": "object", "required": ["city"]}, strict=True)
-    of = turns.parser_for(request(tools=(tool,)), S, lambda n: "")
+    of = turns.parser_for(request(tools=(tool,)), lambda: S, lambda n: "")
     say(of, block("get_weather"))
     again(of)
     say(of, block("get_weather"))
@@ -204,7 +204,7 @@ def test_silence_for_a_demanded_call_is_an_error(words: str) -> None:
 def test_words_for_a_demanded_strict_call_are_an_error() -> None:
     strict, loose = Tool("get_weather", "", {"type": "object"}, strict=True), Tool("look", "", {"type": "object"})
     for choice, fails in ((ToolChoice("required"), True), (ToolChoice("required", ("look",)), False)):
-        of = turns.parser_for(request(tools=(strict, loose), tool_choice=choice), S, lambda n: "")
+        of = turns.parser_for(request(tools=(strict, loose), tool_choice=choice), lambda: S, lambda n: "")
         say(of, "I would rather talk.")
         again(of)
         say(of, "No.")
@@ -257,7 +257,7 @@ def test_earlier_calls_in_the_history_bring_the_grammar_even_without_tools() -> 
         Message("assistant", (ToolCall("c", "list_files", "{}"),)),
         Message("user", (Text("and?"),)),
     )
-    of = turns.parser_for(ChatRequest(history), S, lambda n: f"call_{n}")
+    of = turns.parser_for(ChatRequest(history), lambda: S, lambda n: f"call_{n}")
     assert of.sentinel == S
     events = say(of, block("list_files") + "Two files.")
     end = settled(of)
@@ -275,13 +275,13 @@ def test_thoughts_never_show_the_code_word_and_lose_nothing_else() -> None:
 
 def test_a_wanted_form_that_is_no_schema_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(BadRequest):
-        turns.parser_for(request(response_format=ResponseFormat("json_schema", {"type": 3})), S, lambda n: "")
+        turns.parser_for(request(response_format=ResponseFormat("json_schema", {"type": 3})), lambda: S, lambda n: "")
 
 
 def test_a_tool_whose_schema_is_no_json_is_refused_by_its_name() -> None:
     tools = (TOOLS[0], Tool("odd", "", {"maximum": 10**40}))
     with pytest.raises(BadRequest, match="odd") as caught:
-        turns.parser_for(request(tools=tools), S, lambda n: "")
+        turns.parser_for(request(tools=tools), lambda: S, lambda n: "")
     assert caught.value.param == "tools[1]"
 
 
@@ -304,10 +304,10 @@ ODD: list[dict[str, Any]] = [
 def test_an_odd_schema_is_offered_as_it_is_and_validated_as_far_as_it_goes(odd: dict[str, Any]) -> None:
     schema = {"type": "object", "properties": {"v": odd, "n": {"type": "integer"}}, "required": ["n"]}
     tool = Tool("odd", "", schema)
-    of = turns.parser_for(request(tools=(tool,)), S, lambda n: "")
+    of = turns.parser_for(request(tools=(tool,)), lambda: S, lambda n: "")
     assert json.dumps(odd, separators=(",", ":")) in of.instructions
     assert [call.name for call in calls_of(say(of, block("odd", n=1)))] == ["odd"]
-    wrong = turns.parser_for(request(tools=(tool,)), S, lambda n: "")
+    wrong = turns.parser_for(request(tools=(tool,)), lambda: S, lambda n: "")
     assert calls_of(say(wrong, block("odd", n="many"))) == []
 
 
@@ -316,7 +316,7 @@ def test_an_odd_schema_is_offered_as_it_is_and_validated_as_far_as_it_goes(odd: 
     [{"type": "object", "properties": []}, {"type": "object", "properties": None, "required": None}, {"type": "obj"}],
 )
 def test_a_schema_that_is_odd_at_its_root_is_offered_too(whole: dict[str, Any]) -> None:
-    of = turns.parser_for(request(tools=(Tool("odd", "", whole),)), S, lambda n: "")
+    of = turns.parser_for(request(tools=(Tool("odd", "", whole),)), lambda: S, lambda n: "")
     assert len(calls_of(say(of, block("odd", n=1)))) == 1
 
 
@@ -324,7 +324,7 @@ JSON = ResponseFormat("json_schema", SCHEMA, "answer", strict=True)
 
 
 def json_turn(wanted: ResponseFormat = JSON, **more: Any) -> AnswerParser:
-    return turns.parser_for(request(response_format=wanted, **more), S, lambda n: f"call_{n}")
+    return turns.parser_for(request(response_format=wanted, **more), lambda: S, lambda n: f"call_{n}")
 
 
 def test_json_is_held_back_until_it_is_valid_and_goes_out_alone() -> None:

@@ -12,7 +12,6 @@ import contextlib
 import math
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +21,7 @@ from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from gemgate.caller import NO_BUDGET, THINGS, Budget, Cost, Left, told
 from gemgate.errors import OverBudget, RateLimited, StorageDown
+from gemgate.frozen import frozen
 from gemgate.lazy_import import later
 from gemgate.ports.runtime import Clock
 from gemgate.stores.sql.database import Database, epoch_now
@@ -44,7 +44,7 @@ FLIGHT = "at_once"
 _ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Scope:
     """Whose budget: `key` or `all`, the name of its rows, and its limits."""
 
@@ -53,7 +53,7 @@ class _Scope:
     budget: Budget
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Settlement:
     """What a run of a charge came to. again: an earlier run had taken it; mark: stands in the charge's row as its owner
     once this is counted and the charge goes on, so that it is not counted twice.
@@ -249,11 +249,13 @@ class SqlBudgets:
         """Whose budgets a call is counted against, in the one order in which their rows are held."""
         if budget is None:
             budget = await self._budget_of(tenant)
+        if not (budget or self.overall or self.each):
+            return []
         scopes = [_Scope("all", _ALL, self.overall), self._own(tenant, budget)]
         return [scope for scope in scopes if scope.budget]
 
     def _own(self, tenant: str, budget: Budget) -> _Scope:
-        return _Scope("key", _name(tenant), Budget.of({**self.each.limits, **budget.limits}))
+        return _Scope("key", _name(tenant), Budget.of({**self.each.limits, **budget.limits}) if self.each else budget)
 
     async def _budget_of(self, tenant: str) -> Budget:
         if not tenant:

@@ -98,10 +98,14 @@ class SqlConversationStore:
         async with self._database.writing() as connection:
             await connection.execute(change)
 
-    async def save(self, conversation: Conversation) -> None:
-        if self._behind and not conversation.named and not conversation.delete_at:
+    def save_soon(self, conversation: Conversation) -> bool:
+        if soon := self._behind and not conversation.named and not conversation.delete_at:
             self._waiting[conversation.id] = conversation
             self._told.set()
+        return soon
+
+    async def save(self, conversation: Conversation) -> None:
+        if self.save_soon(conversation):
             return
         await self.written()
         row = _row(conversation)
