@@ -50,12 +50,17 @@ QUIET = frozenset({"health", "ready", "metrics", "images.stored"})
 _COOKIE = re.compile(
     r"((?:__Secure-|__Host-)?[13]?P?(?:SIDTS|SIDCC|PSIDTS|PSIDCC|PSID|SAPISID|APISID|HSID|SSID))([=:]\s?)[^\s;,\"']+"
 )
+_SCHEMES = "bearer", "basic"
+_NAMES = "key", "token", "secret", "password", "sig"
 _CREDENTIAL = re.compile(
-    r"((?:bearer|basic)\s+|(?:api[-_]?key|x-goog-api-key|x-api-key|token|secret|password|sig|key)[\"']?\s*[=:]\s*[\"']?)"
-    r"[^\s&\"',;}]{6,}",
-    re.IGNORECASE,
+    rf"((?:{'|'.join(_SCHEMES)})\s+|(?:{'|'.join(_NAMES)})[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;}}]{{6,}}", re.IGNORECASE
 )
-_CREDENTIAL_WORDS = ("bearer", "basic", "key", "token", "secret", "password", "sig")
+_CREDENTIAL_BEGINS = re.compile(
+    "|".join([*(rf"{word}\s" for word in _SCHEMES), *(rf"{word}[\"']?\s*[=:]" for word in _NAMES)])
+)
+"""How `_CREDENTIAL` begins, in a folded line. Alternatives with plain first letters, cases apart: looked for ten times
+as fast, and "output_tokens=40" has none.
+"""
 _USERINFO = re.compile(r"(://[^\s:/@]*:)[^\s@/]+@")
 LONGEST = 65_536
 """Characters of a line; what is behind them is left out."""
@@ -76,15 +81,14 @@ def masked(text: str, secrets: Collection[str] = ()) -> str:
     for secret in secrets:
         if secret in text:
             text = text.replace(secret, "***")
-    # Each pattern has a word it cannot do without: looking for that first makes an innocent line cheap.
+    # Each pattern has a beginning it cannot do without: looking for that first makes an innocent line cheap.
     if "SID" in text:
         text = _COOKIE.sub(r"\1\2***", text)
     if any(begin in text for begin in TOKEN_BEGINS):
         text = TOKEN.sub("***", text)
     if "://" in text:
         text = _USERINFO.sub(r"\1***@", text)
-    folded = text.casefold()
-    if any(word in folded for word in _CREDENTIAL_WORDS):
+    if _CREDENTIAL_BEGINS.search(text.casefold()):
         text = _CREDENTIAL.sub(r"\1***", text)
     return text
 
