@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,7 +34,24 @@ class TelemetryEvent:
 
 
 class Observer(Protocol):
+    """Whom facts are told."""
+
     def emit(self, fact: TelemetryEvent) -> None: ...
+
+
+Listener = Callable[[TelemetryEvent], None]
+"""Hears a fact."""
+EVERY = "*"
+"""Stands for the names of all facts that a table of listeners does not have."""
+
+
+class Listening(Protocol):
+    """Who hears facts, and which: the names of those, and under each its listener. Facts that it does not name cost it
+    nothing.
+    """
+
+    @property
+    def listeners(self) -> Mapping[str, Listener]: ...
 
 
 Random = Callable[[], float]

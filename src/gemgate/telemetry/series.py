@@ -51,16 +51,16 @@ class CallSeries:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._kept: dict[str, OrderedDict[int, Interval]] = {name: OrderedDict() for name in STEPS}
+        self.listeners = {"image.delivered": self._image}
 
     def ended(self, record: RequestRecord) -> None:
         if record.model:
             for interval in self._current():
                 interval.add(record)
 
-    def emit(self, fact: TelemetryEvent) -> None:
-        if fact.name == "image.delivered":
-            for interval in self._current():
-                interval.images += 1
+    def _image(self, _: TelemetryEvent) -> None:
+        for interval in self._current():
+            interval.images += 1
 
     def _current(self) -> Iterator[Interval]:
         """The present interval of each step; the oldest goes when one too many is begun."""
