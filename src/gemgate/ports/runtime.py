@@ -21,9 +21,9 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TelemetryEvent:
-    """Something that happened to a request or an account; observers count, log and keep it.
+    """Something that happened to a request or an account; observers count, log and keep it, and change nothing in it.
 
     name:  dotted, e.g. "request.done", "attempt.failed", "account.state"; data: plain values, never a secret.
     """
