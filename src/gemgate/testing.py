@@ -19,7 +19,7 @@ from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.ports.blobs import Blob, BlobFacts, BlobStore
 from gemgate.ports.conversations import Conversation, ConversationStore
 from gemgate.ports.gallery import ALL_IMAGES, Gallery, GalleryImage, ImageSearch
-from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
+from gemgate.ports.runtime import EVERY, Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import (
     Accept,
     Completed,
@@ -77,10 +77,11 @@ async def settle(rounds: int = 20) -> None:
 
 
 class Facts:
-    """An observer that keeps what it is told."""
+    """An observer that keeps what it is told, and listens for everything."""
 
     def __init__(self) -> None:
         self.facts: list[TelemetryEvent] = []
+        self.listeners = {EVERY: self.emit}
 
     def emit(self, fact: TelemetryEvent) -> None:
         self.facts.append(fact)

@@ -30,6 +30,7 @@ SUITES = {
     "Limiter": "limiter",
     "MediaSource": "media_source",
     "NodeRegistry": "node_registry",
+    "Listening": "observer",
     "Observer": "observer",
     "Researcher": "researcher",
     "ResponseLog": "response_log",

@@ -32,6 +32,7 @@ from gemgate.ports.accounts import AccountSetup
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.ports.upstream import Fetched
 from gemgate.stores.rate_limits import MovingWindowLimiter
+from gemgate.telemetry import Observers
 from tests.simulation.google import Google, VirtualUpstream
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Door
@@ -171,7 +172,7 @@ class Node:
         self.run(self._renew(), "leases")
         self.run(self.worker.work(), "worker")
         if self.announcer is not None:
-            self.listeners.append(self.announcer.emit)
+            self.listeners.append(Observers([self.announcer]).emit)
             self.run(self.announcer.run(), "announcer")
         self.up = True
 

@@ -18,6 +18,7 @@ from gemgate.gateway.beside_images import thumb_key
 from gemgate.images import handle_of
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.stores.sql.schema import image as table
+from gemgate.telemetry import Observers
 from gemgate.telemetry.request_record import RequestRecord
 from gemgate.telemetry.series import CallSeries
 
@@ -83,7 +84,7 @@ def a_day_of_calls(series: CallSeries, now: float, count: int = 5000) -> None:
         record.prompt_tokens, record.output_tokens = dice.randrange(50, 2000), dice.randrange(20, 900)
         series.ended(record)
         if dice.random() < 0.08:
-            series.emit(TelemetryEvent("image.delivered"))
+            Observers([series]).emit(TelemetryEvent("image.delivered"))
     series._now = real
 
 

@@ -50,7 +50,7 @@ async def open_service(
         url = local_url(settings) if resident else ""
         opening = open_storage(settings, exclusive=resident or exclusive, holder_url=url, clock=clock)
         storage = await stack.enter_async_context(opening)
-        live = LiveSettings(settings, storage.setting_changes, clock, LogObserver())
+        live = LiveSettings(settings, storage.setting_changes, clock, Observers([LogObserver()]))
         if resident:  # a command that passes by has options of its own
             storage.settings = await live.load()
         traces = await stack.enter_async_context(_traced(settings))

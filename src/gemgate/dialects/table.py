@@ -420,8 +420,11 @@ def family_of(name: str) -> str:
 
 def gen_ai_operation(name: str) -> str:
     """`gen_ai.operation.name` (OpenTelemetry) of the operation with this name; "chat" where the table has none."""
-    for dialect in ALL:
-        for row in dialect.operations:
-            if row.name == name:
-                return "generate_content" if row.act is Act.IMAGES else dialect.gen_ai
-    return "chat"
+    return _GEN_AI.get(name, "chat")
+
+
+_GEN_AI = {
+    row.name: "generate_content" if row.act is Act.IMAGES else dialect.gen_ai
+    for dialect in reversed(ALL)  # the first of a name is the one
+    for row in reversed(dialect.operations)
+}

@@ -106,16 +106,16 @@ class Heartbeat:
         self._version = version
         self._changed = Wakeup(clock)
         self._sent = 0
+        self.listeners = {"attempt.sent": self._prompt_sent, **dict.fromkeys(_CHANGES, self._word_changed)}
         self._announced: tuple[object, ...] = ()
         self._left = False
         self._writing = asyncio.Lock()
 
-    def emit(self, fact: TelemetryEvent) -> None:
-        """An observer's: count prompts, and notice what changes the node's word."""
-        if fact.name == "attempt.sent":
-            self._sent += 1
-        elif fact.name in _CHANGES:
-            self._changed.wake()
+    def _prompt_sent(self, _: TelemetryEvent) -> None:
+        self._sent += 1
+
+    def _word_changed(self, _: TelemetryEvent) -> None:
+        self._changed.wake()
 
     def report(self) -> NodeReport:
         return report_of(self._pool, self._clock.now(), dispatched=self._sent, version=self._version)

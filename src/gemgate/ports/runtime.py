@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Protocol
 
@@ -25,7 +25,7 @@ class Clock(Protocol):
 
 @frozen
 class TelemetryEvent:
-    """Something that happened to a request or an account; observers count, log and keep it.
+    """Something that happened to a request or an account; observers count, log and keep it, and change nothing in it.
 
     name:  dotted, e.g. "request.done", "attempt.failed", "account.state"; data: plain values, never a secret.
     """
@@ -36,7 +36,24 @@ class TelemetryEvent:
 
 
 class Observer(Protocol):
+    """Whom facts are told."""
+
     def emit(self, fact: TelemetryEvent) -> None: ...
+
+
+Listener = Callable[[TelemetryEvent], None]
+"""Hears a fact."""
+EVERY = "*"
+"""Stands for the names of all facts that a table of listeners does not have."""
+
+
+class Listening(Protocol):
+    """Who hears facts, and which: the names of those, and under each its listener. Facts that it does not name cost it
+    nothing.
+    """
+
+    @property
+    def listeners(self) -> Mapping[str, Listener]: ...
 
 
 Random = Callable[[], float]

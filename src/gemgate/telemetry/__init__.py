@@ -7,9 +7,9 @@ cheap: plain values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from gemgate.ports.runtime import Observer, TelemetryEvent
+from gemgate.ports.runtime import EVERY, Listener, Listening, TelemetryEvent
 from gemgate.telemetry.clock import SystemClock, system_random
 from gemgate.telemetry.logs import LogObserver, set_up_logging
 from gemgate.telemetry.metrics import Metrics
@@ -29,15 +29,25 @@ __all__ = [
 
 
 class Observers:
-    """Hands every fact to all of its observers."""
+    """Hands every fact to those who listen for it, in the order in which they were added."""
 
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self._observers = list(observers)
+    def __init__(self, listening: Iterable[Listening] = ()) -> None:
+        self._listeners: dict[str, tuple[Listener, ...]] = {EVERY: ()}
+        self._others: tuple[Listener, ...] = ()
+        for one in listening:
+            self.add(one)
 
-    def add(self, observer: Observer) -> None:
+    def add(self, one: Listening) -> None:
         """Tell this one too from now on."""
-        self._observers.append(observer)
+        before, wanted = self._listeners, one.listeners
+
+        def heard(name: str) -> tuple[Listener, ...]:
+            listener = wanted.get(name) or wanted.get(EVERY)
+            return (*before.get(name, before[EVERY]), *([listener] if listener else []))
+
+        self._listeners = {name: heard(name) for name in {*before, *wanted}}
+        self._others = self._listeners[EVERY]
 
     def emit(self, fact: TelemetryEvent) -> None:
-        for observer in self._observers:
-            observer.emit(fact)
+        for listener in self._listeners.get(fact.name, self._others):
+            listener(fact)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gemgate.dialects.table import gen_ai_operation
-from gemgate.ports.runtime import TelemetryEvent
+from gemgate.ports.runtime import Listener, TelemetryEvent
 from gemgate.telemetry.gauges import Value
 from gemgate.telemetry.metric_specs import EVENT_METRICS, GAUGES, PROVIDER, MetricSpec
 from gemgate.telemetry.request_record import RequestRecord
@@ -24,45 +24,48 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._of: dict[str, Any] = {meter.name: _made(meter, self.registry) for meter in EVENT_METRICS}
-        self._rows: dict[tuple[str, tuple[Any, ...]], Any] = {}
-        self._moves: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
-            "request.begun": lambda data: self._of["gemgate_http_requests_active"].inc(),
+        self._rows = _Rows(self._of)
+        self.listeners: Mapping[str, Listener] = {
+            "request.begun": lambda fact: self._of["gemgate_http_requests_active"].inc(),
             "request.done": self._done,
             "request.abandoned": self._abandoned,
-            "stream.opened": lambda data: self._of["gemgate_streams_open"].inc(),
-            "stream.closed": lambda data: self._of["gemgate_streams_open"].dec(),
-            "limit.refused": lambda data: self._count("gemgate_limiter_refusals", data["rule"]),
+            "stream.opened": lambda fact: self._of["gemgate_streams_open"].inc(),
+            "stream.closed": lambda fact: self._of["gemgate_streams_open"].dec(),
+            "limit.refused": lambda fact: self._count("gemgate_limiter_refusals", fact.data["rule"]),
             "lease.granted": self._granted,
-            "attempt.sent": lambda data: self._count("gemgate_prompts_sent", data["account"]),
-            "attempt.lowered": lambda data: self._count("gemgate_models_lowered", data["account"], data["cause"]),
+            "attempt.sent": lambda fact: self._count("gemgate_prompts_sent", fact.data["account"]),
+            "attempt.lowered": lambda fact: self._count(
+                "gemgate_models_lowered", fact.data["account"], fact.data["cause"]
+            ),
             "attempt.ended": self._ended,
-            "answer.unknown": lambda data: self._count("gemgate_wire_unknown", data["field"]),
-            "answer.kept_alive": lambda data: self._of["gemgate_answers_kept_alive"].inc(),
-            "answer.not_stored": lambda data: self._of["gemgate_answers_not_stored"].inc(),
-            "attempt.then": lambda data: self._count("gemgate_failures_handled", data["then"]),
+            "answer.unknown": lambda fact: self._count("gemgate_wire_unknown", fact.data["field"]),
+            "answer.kept_alive": lambda fact: self._of["gemgate_answers_kept_alive"].inc(),
+            "answer.not_stored": lambda fact: self._of["gemgate_answers_not_stored"].inc(),
+            "attempt.then": lambda fact: self._count("gemgate_failures_handled", fact.data["then"]),
             "image.delivered": self._delivered,
-            "image.failed": lambda data: self._count("gemgate_pictures_failed", data["kind"]),
+            "image.failed": lambda fact: self._count("gemgate_pictures_failed", fact.data["kind"]),
             "media.delivered": self._media,
-            "media.failed": lambda data: self._count(_OF_MEDIA[data["media"]], data["kind"]),
+            "media.failed": lambda fact: self._count(_OF_MEDIA[str(fact.data["media"])], fact.data["kind"]),
             "research.delivered": self._researched,
-            "research.failed": lambda data: self._count("gemgate_researches", data["kind"]),
-            "history.called": lambda d: self._count("gemgate_history_calls", d["account"], d["what"], d["kind"]),
+            "research.failed": lambda fact: self._count("gemgate_researches", fact.data["kind"]),
+            "history.called": lambda fact: self._count(
+                "gemgate_history_calls", fact.data["account"], fact.data["what"], fact.data["kind"]
+            ),
             "account.state": self._account_state,
             "account.circuit": self._circuit,
             "address.circuit": self._address,
-            "cookies.rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "rotated"),
-            "cookies.withheld": lambda data: self._count("gemgate_cookie_rotations", data["account"], data["renewal"]),
-            "cookies.refused": lambda data: self._count("gemgate_cookie_rotations", data["account"], "refused"),
-            "cookies.pushed": lambda data: self._count("gemgate_cookie_pushes", data["account"], data["outcome"]),
-            "cookies.not_rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "failed"),
-            "loop.lag": lambda data: self._of["gemgate_event_loop_lag_seconds"].observe(data["seconds"]),
+            "cookies.rotated": lambda fact: self._count("gemgate_cookie_rotations", fact.data["account"], "rotated"),
+            "cookies.withheld": lambda fact: self._count(
+                "gemgate_cookie_rotations", fact.data["account"], fact.data["renewal"]
+            ),
+            "cookies.refused": lambda fact: self._count("gemgate_cookie_rotations", fact.data["account"], "refused"),
+            "cookies.pushed": lambda fact: self._count(
+                "gemgate_cookie_pushes", fact.data["account"], fact.data["outcome"]
+            ),
+            "cookies.not_rotated": lambda fact: self._count("gemgate_cookie_rotations", fact.data["account"], "failed"),
+            "loop.lag": lambda fact: self._of["gemgate_event_loop_lag_seconds"].observe(fact.data["seconds"]),
         }
         ProcessCollector(registry=self.registry)
-
-    def emit(self, fact: TelemetryEvent) -> None:
-        move = self._moves.get(fact.name)
-        if move is not None:
-            move(fact.data)
 
     def text(self, reading: Iterable[Value] = ()) -> bytes:
         """Everything in Prometheus' text form, with what was just read for the metrics of `READ`."""
@@ -84,36 +87,33 @@ class Metrics:
             self._observe("gen_ai_client_token_usage", record.prompt_tokens, *labels, "input")
             self._observe("gen_ai_client_token_usage", record.output_tokens, *labels, "output")
 
-    def _row(self, name: str, labels: tuple[Any, ...]) -> Any:
-        """The metric with these labels; finding it anew costs the library more than counting does."""
-        row = self._rows.get((name, labels))
-        if row is None:
-            row = self._rows[name, labels] = self._of[name].labels(*labels)
-        return row
-
     def _count(self, name: str, *labels: Any) -> None:
-        self._row(name, labels).inc()
+        self._rows[name, labels].inc()
 
     def _observe(self, name: str, value: float, *labels: str) -> None:
-        self._row(name, labels).observe(value)
+        self._rows[name, labels].observe(value)
 
-    def _done(self, data: Mapping[str, Any]) -> None:
+    def _done(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
         self._of["gemgate_http_requests_active"].dec()
         self._count("gemgate_http_requests", data["operation"], str(data["status"]))
         self._observe("gemgate_http_request_duration_seconds", data["seconds"], data["operation"])
         if (added := data.get("added")) is not None:
             self._observe("gemgate_overhead_seconds", added, data["operation"])
 
-    def _account_state(self, data: Mapping[str, Any]) -> None:
+    def _account_state(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
         self._count("gemgate_account_state_changes", data["account"], data["state"])
         if reason := data.get("reason"):
             self._count("gemgate_session_ends", data["account"], reason)
 
-    def _abandoned(self, data: Mapping[str, Any]) -> None:
+    def _abandoned(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
         if data["outcome"] != "finishing":
             self._count("gemgate_abandoned_calls", data["outcome"])
 
-    def _granted(self, data: Mapping[str, Any]) -> None:
+    def _granted(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
         self._observe("gemgate_queue_seconds", data["queue"], "lane")
         self._observe("gemgate_queue_seconds", data["pace"], "pace")
         if data["attempt"] == 1:
@@ -121,7 +121,8 @@ class Metrics:
         if data["attempt"] == 1 and data["repair"]:
             self._count("gemgate_repairs", data["repair"])
 
-    def _ended(self, data: Mapping[str, Any]) -> None:
+    def _ended(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
         outcome = data["kind"] or data["outcome"]
         self._count("gemgate_generations", data["account"], outcome, data["generated"])
         name = "gen_ai_client_operation_duration_seconds"
@@ -130,32 +131,50 @@ class Metrics:
         if data["first"] is not None:  # who answered is told at the end only
             self._observe("gen_ai_client_operation_time_to_first_chunk_seconds", data["first"], *labels[:-1])
 
-    def _delivered(self, data: Mapping[str, Any]) -> None:
+    def _delivered(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
         self._count("gemgate_pictures", data["logo"], _size(str(data["size"])))
         self._of["gemgate_picture_downloaded_bytes"].inc(data["fetched_bytes"])
         self._of["gemgate_picture_stored_bytes"].inc(data["bytes"])
         for stage, name in (("download", "fetch_seconds"), ("work", "work_seconds"), ("store", "store_seconds")):
             self._observe("gemgate_picture_seconds", data[name], stage)
 
-    def _media(self, data: Mapping[str, Any]) -> None:
+    def _media(self, fact: TelemetryEvent) -> None:
         """A video or music is here."""
+        data: Mapping[str, Any] = fact.data
         kind = data["media"]
         self._count(_OF_MEDIA[kind], "delivered")
         self._of[f"gemgate_{kind}_bytes"].inc(data["bytes"])
         self._of[f"gemgate_{kind}_fetch_seconds"].observe(data["seconds"])
 
-    def _researched(self, data: Mapping[str, Any]) -> None:
+    def _researched(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
         self._count("gemgate_researches", data["what"])
         if data["what"] == "report":
             self._of["gemgate_research_seconds"].observe(data["seconds"])
 
-    def _circuit(self, data: Mapping[str, Any]) -> None:
+    def _circuit(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
         if data["open"]:
             self._count("gemgate_circuit_openings", data["account"], data["capability"])
 
-    def _address(self, data: Mapping[str, Any]) -> None:
+    def _address(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
         if data["open"]:
             self._of["gemgate_address_blocks"].inc()
+
+
+class _Rows(dict[tuple[str, tuple[Any, ...]], Any]):
+    """The metrics with labels: finding one anew costs the library more than counting does."""
+
+    def __init__(self, of: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._of = of
+
+    def __missing__(self, key: tuple[str, tuple[Any, ...]]) -> Any:
+        name, labels = key
+        row = self[key] = self._of[name].labels(*labels)
+        return row
 
 
 class _Standing(Collector):

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-from gemgate.ports.runtime import TelemetryEvent
+from gemgate.ports.runtime import Listener, TelemetryEvent
 from gemgate.telemetry.clock import SystemClock
-from gemgate.telemetry.request_record import RequestRecord
+from gemgate.telemetry.request_record import REDUCERS, Reducer, RequestRecord
 
 MOST_OPEN = 4096
 """Requests under way that are followed; what comes beyond is served as well, but not remembered."""
@@ -32,26 +32,35 @@ class RecentRequests:
         self._open: dict[str, RequestRecord] = {}
         self._ended: OrderedDict[str, RequestRecord] = OrderedDict()
         self._count = 0
+        self._fold: dict[str, Listener] = {name: self._folding(fold) for name, fold in REDUCERS.items()}
+        self.listeners = {**self._fold, "request.begun": self._begun, "request.done": self._done}
 
-    def emit(self, fact: TelemetryEvent) -> None:
+    def _folding(self, fold: Reducer) -> Listener:
+        def take(fact: TelemetryEvent) -> None:
+            record = self.get(fact.request_id)  # images of a caller who left come after its request's end
+            if record is not None:
+                fold(record, fact.data, self._now())
+
+        return take
+
+    def _begun(self, fact: TelemetryEvent) -> None:
         request_id = fact.request_id
-        if not request_id:
-            return
-        record = self.get(request_id)  # images of a caller who left come after its request's end
-        if record is None:
-            if fact.name != "request.begun" or len(self._open) >= MOST_OPEN:
-                return
+        if request_id and len(self._open) < MOST_OPEN and self.get(request_id) is None:
             self._count += 1
-            record = self._open[request_id] = RequestRecord(request_id, self._count, self._now())
-        record.take(fact, self._now())
-        if fact.name == "request.done" and request_id in self._open:
-            del self._open[request_id]
-            for tell in self._tell:
-                tell(record)
-            if record.is_call and self._size:
-                self._ended[request_id] = record
-                if len(self._ended) > self._size:
-                    self._ended.popitem(last=False)
+            self._open[request_id] = RequestRecord(request_id, self._count, self._now())
+        self._fold[fact.name](fact)
+
+    def _done(self, fact: TelemetryEvent) -> None:
+        self._fold[fact.name](fact)
+        record = self._open.pop(fact.request_id, None)
+        if record is None:
+            return
+        for tell in self._tell:
+            tell(record)
+        if record.is_call and self._size:
+            self._ended[record.id] = record
+            if len(self._ended) > self._size:
+                self._ended.popitem(last=False)
 
     def overhead(self, request_id: str) -> float | None:
         """Seconds that we have added to a request under way; see `Record.overhead`."""

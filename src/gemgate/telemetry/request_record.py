@@ -1,6 +1,6 @@
 """One request as the facts about it tell, folded while it runs: what was asked, who took it and why, what it cost.
 
-`FOLDS` says what every fact adds. A record is bounded: what comes beyond `MOST` of a kind is only counted.
+`REDUCERS` says what every fact adds. A record is bounded: what comes beyond `MOST` of a kind is only counted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gemgate.errors import NO_TEXT, LocalText
-from gemgate.ports.runtime import TelemetryEvent
 
 if TYPE_CHECKING:
     from gemgate.dialects.shapes.figures import Timings
@@ -148,12 +147,6 @@ class RequestRecord:
     beside_shown: bool = True
     task: str = ""
     abandoned: str = ""
-
-    def take(self, fact: TelemetryEvent, now: float) -> None:
-        """Add what a fact tells; `now` in epoch seconds."""
-        fold = REDUCERS.get(fact.name)
-        if fold is not None:
-            fold(self, fact.data, now)
 
     @property
     def is_call(self) -> bool:
@@ -380,7 +373,10 @@ def _trouble(data: Data) -> Failure:
     return Failure(str(data["kind"]), LocalText(str(data["why"]), str(data["why_zh"])), str(data.get("code") or ""))
 
 
-REDUCERS: Mapping[str, Callable[[RequestRecord, Data, float], None]] = {
+Reducer = Callable[[RequestRecord, Data, float], None]
+"""Adds a fact's data to a record; the moment in epoch seconds."""
+
+REDUCERS: Mapping[str, Reducer] = {
     "request.begun": _begun,
     "request.identified": _identified,
     "request.ignored": _ignored,

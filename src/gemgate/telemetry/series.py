@@ -32,13 +32,6 @@ class Interval:
     output_tokens: int = 0
     spread: list[int] = field(default_factory=lambda: [0] * (len(SPANS) + 1))
 
-    def add(self, record: RequestRecord) -> None:
-        self.calls += 1
-        self.failed += (record.status or 0) >= 400 or record.in_band
-        self.prompt_tokens += record.prompt_tokens
-        self.output_tokens += record.output_tokens
-        self.spread[bisect_left(SPANS, record.seconds or 0.0)] += 1
-
     def to_json(self, at: int) -> dict[str, Any]:
         return {"at": at, **{name: getattr(self, name) for name in SUMS}, "spread": self.spread}
 
@@ -51,16 +44,22 @@ class CallSeries:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._kept: dict[str, OrderedDict[int, Interval]] = {name: OrderedDict() for name in STEPS}
+        self.listeners = {"image.delivered": self._image}
 
     def ended(self, record: RequestRecord) -> None:
-        if record.model:
-            for interval in self._current():
-                interval.add(record)
+        if not record.model:
+            return
+        failed, bucket = (record.status or 0) >= 400 or record.in_band, bisect_left(SPANS, record.seconds or 0.0)
+        for interval in self._current():
+            interval.calls += 1
+            interval.failed += failed
+            interval.prompt_tokens += record.prompt_tokens
+            interval.output_tokens += record.output_tokens
+            interval.spread[bucket] += 1
 
-    def emit(self, fact: TelemetryEvent) -> None:
-        if fact.name == "image.delivered":
-            for interval in self._current():
-                interval.images += 1
+    def _image(self, _: TelemetryEvent) -> None:
+        for interval in self._current():
+            interval.images += 1
 
     def _current(self) -> Iterator[Interval]:
         """The present interval of each step; the oldest goes when one too many is begun."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gemgate.errors import StorageDown
-from gemgate.ports.runtime import TelemetryEvent
+from gemgate.ports.runtime import Listener, TelemetryEvent
 from gemgate.ports.usage import UsageOf, UsageStore, UsageSums
 
 BEHIND = 1.0
@@ -52,6 +52,8 @@ class _Call:
     sums: UsageSums = field(default_factory=UsageSums)
 
 
+_Fold = Callable[[_Call, Data], None]
+
 Settled = Callable[[str, UsageSums, bool], None]
 """Hears of a call's or a task's end, or of a run's: its id, what it cost, and whether that was all."""
 
@@ -74,33 +76,33 @@ class UsageLedger:
         self._writing = asyncio.Lock()
         self._names: set[str] = set()
         self._names_of = 0
+        self.listeners: Mapping[str, Listener] = {
+            **{name: self._folding(fold) for name, fold in _FOLDS.items()},
+            "request.identified": self._identified,
+            "request.done": self._request_done,
+            "request.abandoned": self._abandoned,
+            "task.begun": self._run_begun,
+            **dict.fromkeys(_RUN_ENDS, self._run_done),
+        }
 
     @property
     def unwritten(self) -> int:
         """Rows that wait for the database."""
         return len(self._waiting) + len(self._unsure)
 
-    def emit(self, fact: TelemetryEvent) -> None:
-        fold = _FOLDS.get(fact.name)
-        if fold is not None:
+    def _folding(self, fold: _Fold) -> Listener:
+        def take(fact: TelemetryEvent) -> None:
             call = _running.get() or self._open.get(fact.request_id)
             if call is not None:
                 fold(call, fact.data)
-            return
-        match fact.name:
-            case "request.identified":
-                data = fact.data
-                call = _Call(fact.request_id, self._now(), str(data["tenant"]), str(data["dialect"]))
-                call.kind, call.ordered = _kind_of(str(data["operation"]))
-                self._open[fact.request_id] = call
-            case "request.done":
-                self._request_done(fact)
-            case "request.abandoned":
-                self._abandoned(fact)
-            case "task.begun":
-                _running.set(self._task(fact.data))
-            case "task.done" | "task.failed" | "task.cancelled" | "task.waiting" | "task.given_back" | "task.lost":
-                self._run_done(fact)
+
+        return take
+
+    def _identified(self, fact: TelemetryEvent) -> None:
+        data = fact.data
+        call = _Call(fact.request_id, self._now(), str(data["tenant"]), str(data["dialect"]))
+        call.kind, call.ordered = _kind_of(str(data["operation"]))
+        self._open[fact.request_id] = call
 
     def _request_done(self, fact: TelemetryEvent) -> None:
         call = self._open.get(fact.request_id)
@@ -123,6 +125,9 @@ class UsageLedger:
         if not call.finishing and call.sums.seconds:
             del self._open[fact.request_id]
             self._finished(call, "caller_left")
+
+    def _run_begun(self, fact: TelemetryEvent) -> None:
+        _running.set(self._task(fact.data))
 
     def _run_done(self, fact: TelemetryEvent) -> None:
         run = _running.get()
@@ -260,7 +265,8 @@ def _ordered(call: _Call, data: Data) -> None:
     call.ordered = True
 
 
-_FOLDS: Mapping[str, Callable[[_Call, Data], None]] = {
+_RUN_ENDS = ("task.done", "task.failed", "task.cancelled", "task.waiting", "task.given_back", "task.lost")
+_FOLDS: Mapping[str, _Fold] = {
     "call.admitted": _admitted,
     "limit.refused": _admitted,
     "chat.tokens": _tokens,

@@ -117,13 +117,14 @@ class InterimProtocol(StaysHttp1):
 
 
 class PromptSentNotifier:
-    """Observes facts; calls whose gateway wants notices are known by their request ids until they are answered.
+    """Listens for prompts that are sent, and for tasks that are entered, which will be generated as well.
 
-    A task that is entered will be generated, as a prompt that is sent.
+    Calls whose gateway wants notices are known by their request ids until they are answered.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Transport] = {}
+        self.listeners = dict.fromkeys(("attempt.sent", "task.entering"), self._sent)
 
     def expect(self, request_id: str, scope: Scope) -> None:
         """A call of our gateway begins."""
@@ -135,9 +136,7 @@ class PromptSentNotifier:
         """Its answer begins, or nobody waits for it any more: nothing may stand between the bytes of an answer."""
         self._waiting.pop(request_id, None)
 
-    def emit(self, fact: TelemetryEvent) -> None:
-        if fact.name not in ("attempt.sent", "task.entering"):
-            return
+    def _sent(self, fact: TelemetryEvent) -> None:
         transport = self._waiting.pop(fact.request_id, None)
         if transport is not None and not transport.is_closing():
             transport.write(INTERIM)

@@ -18,7 +18,7 @@ from gemgate.dialects.not_offered import not_offered
 from gemgate.digits import whole
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, forget_frames, said
 from gemgate.machine import crowded
-from gemgate.telemetry.logs import bind_contextvars, get_logger
+from gemgate.telemetry.logs import REQUEST_ID, get_logger
 from gemgate.web import errors, paths
 from gemgate.web.context import AppState, RequestContext, context_of
 from gemgate.web.disconnect import ClientDisconnected
@@ -96,7 +96,7 @@ class RequestMiddleware:
 
         answer = context.keepalive = KeepAlive(send_stamped, patience, lambda: context.note("answer.kept_alive"))
         context.note("request.begun", method=scope["method"], traceparent=headers.get("traceparent", "")[:55])
-        bind_contextvars(request_id=context.request_id)
+        REQUEST_ID.set(context.request_id)
         try:
             if scope["method"] == "OPTIONS" and cors:
                 await preflight(headers, answer.send)

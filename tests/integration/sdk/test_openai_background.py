@@ -15,7 +15,7 @@ from openai.types.responses import Response
 
 from gemgate.chat import Ended, Event, Reason
 from gemgate.gateway.gateway import Gateway
-from gemgate.ports.runtime import TelemetryEvent
+from gemgate.testing import Facts
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK
 from tests.support.patience import PATIENCE, until
@@ -286,20 +286,16 @@ async def test_a_fleet_hears_of_one_that_is_entered_unless_a_key_finds_it_again(
     client: openai.AsyncOpenAI, sim: Simulator, gate: Served
 ) -> None:
     """Its front must not have another node enter it as well when this one dies before it has answered."""
-    heard: list[str] = []
-
-    class Ear:
-        def emit(self, event: TelemetryEvent) -> None:
-            heard.append(event.name)
-
-    gate.service.observer.add(Ear())
+    ear = Facts()
+    gate.service.observer.add(ear)
     plain = await client.responses.create(model=MODEL, input="hello", background=True)
+    heard = [fact.name for fact in ear.facts]
     assert heard.index("task.entering") < heard.index("request.task")
-    heard.clear()
+    ear.facts.clear()
     keyed = await client.responses.create(
         model=MODEL, input="hello", background=True, extra_headers={"Idempotency-Key": "k"}
     )
-    assert "task.entering" not in heard
+    assert "task.entering" not in [fact.name for fact in ear.facts]
     for one in (plain, keyed):
         await over(client, one)
     assert sim.record.generations == 2

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 
 from gemgate.ports.runtime import TelemetryEvent
-from gemgate.telemetry import LogObserver, RecentRequests
+from gemgate.telemetry import LogObserver, Observers, RecentRequests
 
 
 class Lines:
@@ -17,22 +18,19 @@ class Lines:
     def log(self, level: int, name: str, **data: Any) -> None:
         self.told.append((level, name, data))
 
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the standard library's name
-        return level >= 20
-
 
 @pytest.fixture
-def lines() -> Lines:
+def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    monkeypatch.setattr(logging.getLogger("gemgate"), "level", logging.INFO)
     return Lines()
 
 
 def observed(lines: Lines, events: list[TelemetryEvent], size: int) -> None:
     log: Any = LogObserver()
-    log._log = log._plain = lines
-    recent = RecentRequests(size, ended=[log.ended])
+    log._log = lines
+    observers = Observers([RecentRequests(size, ended=[log.ended]), log])
     for event in events:
-        recent.emit(event)
-        log.emit(event)
+        observers.emit(event)
 
 
 def request(operation: str, method: str, *more: TelemetryEvent, status: int = 200) -> list[TelemetryEvent]:

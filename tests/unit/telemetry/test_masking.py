@@ -35,3 +35,26 @@ def test_what_a_caller_said_is_cut_in_messages() -> None:
     assert said("x" * 500, 10) == "x" * 10 + "..."
     error = BadRequest("e" * 1_000_000, "z" * 1_000_000)
     assert max(len(str(error)), len(error.en), len(error.zh)) == MESSAGE_AT_MOST + 3
+
+
+@pytest.mark.parametrize(
+    "name", ["api_key", "X-Api-Key", "x-goog-api-key", "APIKEY", "key", "token", "Secret", "password", "sig"]
+)
+@pytest.mark.parametrize("sign", ["=", ": ", '": "', " = '"])
+def test_a_credential_is_masked_by_its_name(name: str, sign: str) -> None:
+    assert masked(f"a {name}{sign}hunter2hunter2 b") == f"a {name}{sign}*** b"
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "basic"])
+def test_a_credential_is_masked_by_its_scheme(scheme: str) -> None:
+    assert masked(f"a {scheme}  hunter2hunter2 b") == f"a {scheme}  *** b"
+
+
+def test_an_ordinary_line_is_not_searched_for_what_it_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for credentials themselves costs more than all the rest of a line."""
+    line = (
+        "request.done account=key-1 output_tokens=40 prompt_tokens=12 client=sk-bench model=basic-signed seconds=0.02"
+    )
+    for name in ("_COOKIE", "_CREDENTIAL", "_USERINFO", "TOKEN"):
+        monkeypatch.setattr(f"gemgate.telemetry.logs.{name}", None)
+    assert masked(line) == line

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemgate.ports.runtime import TelemetryEvent
+from gemgate.telemetry import Observers
 from gemgate.telemetry.metric_specs import SPANS
 from gemgate.telemetry.request_record import RequestRecord
 from gemgate.telemetry.series import BOUNDS, STEPS, SUMS, CallSeries, series_json
@@ -47,7 +48,7 @@ def test_every_call_counts_once_and_several_nodes_are_as_one(
         clock.advance(gap)
         for series in (nodes[number % count], alone):
             series.ended(record(clock, status, seconds, tokens))
-            series.emit(TelemetryEvent("image.delivered"))
+            Observers([series]).emit(TelemetryEvent("image.delivered"))
     for name, (step, most) in STEPS.items():
         one = series_json(name, clock.now(), 0.0, alone.points(name))
         all_of_them = series_json(name, clock.now(), 0.0, [point for node in nodes for point in node.points(name)])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gemgate.errors import StorageDown
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.ports.usage import UsageOf, UsageSums
+from gemgate.telemetry import Observers
 from gemgate.telemetry.usage import MOST_NAMES, OTHER, UsageLedger
 
 NOON = 20_000 * 86_400.0 + 12 * 3_600
@@ -48,10 +49,11 @@ class Told:
 
     def __init__(self, store: Kept) -> None:
         self.ledger = UsageLedger(store, lambda: NOON)  # type: ignore[arg-type]
+        self.observers = Observers([self.ledger])
         self.number = 0
 
     def fact(self, name: str, request: str = "", **data: str | float | bool | None) -> None:
-        self.ledger.emit(TelemetryEvent(name, request, dict(data)))
+        self.observers.emit(TelemetryEvent(name, request, dict(data)))
 
     def begin(self, operation: str = "chat.completions", asked: str = "gemini-3-pro", key: str = "kim") -> str:
         self.number += 1

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from gemgate.ports.runtime import TelemetryEvent
+from gemgate.telemetry import Observers
 from gemgate.web.interim import INTERIM, WANTED_HEADER, PromptSentNotifier
 
 
@@ -28,8 +29,9 @@ def test_a_prompt_that_is_sent_and_a_task_that_is_entered_are_told(fact: str, to
     wire, notices = Wire(), PromptSentNotifier()
     scope: Any = {"type": "http", "headers": [(WANTED_HEADER.encode(), b"1")], "gemgate.transport": wire}
     notices.expect("req_1", cast("Any", scope))
-    notices.emit(TelemetryEvent(fact, "req_2", {}))
+    observers = Observers([notices])
+    observers.emit(TelemetryEvent(fact, "req_2", {}))
     assert wire.written == b""
-    notices.emit(TelemetryEvent(fact, "req_1", {}))
-    notices.emit(TelemetryEvent(fact, "req_1", {}))
+    observers.emit(TelemetryEvent(fact, "req_1", {}))
+    observers.emit(TelemetryEvent(fact, "req_1", {}))
     assert wire.written == told, "told once"
