@@ -41,8 +41,9 @@ from __future__ import annotations
 import errno
 import re
 from copy import copy
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
+
+from gemgate.frozen import frozen
 
 Generated = Literal["no", "maybe"]
 """Whether a prompt can have been processed by Google: "no" is certain, "maybe" is everything else."""
@@ -56,7 +57,7 @@ MESSAGE_AT_MOST = 4000
 """Characters of a message; nothing a caller sends makes it longer."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LocalText:
     """One text in both languages that people read."""
 

@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Literal
 
 from gemgate.errors import Busy, GatewayError, StorageDown
+from gemgate.frozen import frozen
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 
 resource: ModuleType | None = None
@@ -46,7 +47,7 @@ Part = Literal["memory", "descriptors", "disk", "database", "storage"]
 PARTS: tuple[Part, ...] = ("memory", "descriptors", "disk", "database", "storage")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shortage:
     """Something that we lack now, in a sentence."""
 
@@ -58,7 +59,7 @@ class Shortage:
         return self.zh if language.lower().startswith("zh") else self.en
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Bound:
     """A limit on our memory. virtual: it counts what is reserved, not what is used."""
 
@@ -107,7 +108,7 @@ def _reserve(limit: int) -> int:
     return max(min(limit // 10, 256 * MB), 24 * MB)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heap:
     """Bytes of the C library's allocator. in_use: given out; kept: free, within what it has reserved."""
 

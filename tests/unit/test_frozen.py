@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import field, fields, replace
+from pathlib import Path
 
 import pytest
 
+import gemgate
 from gemgate.frozen import frozen
 
 
@@ -45,3 +47,13 @@ def test_there_is_no_place_for_anything_else() -> None:
 def test_making_one_calls_nothing_for_its_fields() -> None:
     assert "__setattr__" not in vars(Point)
     assert "__setattr__" not in Point.__init__.__code__.co_names
+
+
+def test_one_kind_of_value_has_one_word() -> None:
+    package = Path(gemgate.__file__).parent
+    longer = {
+        path.name
+        for path in package.rglob("*.py")
+        if "\n@dataclass(frozen=True, slots=True)\n" in path.read_text("utf-8")
+    }
+    assert longer <= {"catalog.py"}, "say @frozen; only what has a __hash__ of its own does without it"

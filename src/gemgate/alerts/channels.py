@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urldefrag, urlencode, urlsplit
@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urldefrag, urlencode, urlsplit
 import orjson
 
 from gemgate.alerts.texts import Alert
+from gemgate.frozen import frozen
 from gemgate.ports.alerts import AlertChannel, ChannelKind
 from gemgate.ports.outbound import Posted
 
@@ -29,7 +30,7 @@ LONGEST = 2000
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """What is POSTed where, as JSON. The body of some has what of the address is a secret."""
 
@@ -37,7 +38,7 @@ class Message:
     body: Json = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Channel:
     """One place that is told. url: as the operator gave it; of a robot that wants signatures `#SECRET` is its end."""
 
@@ -61,7 +62,7 @@ class Channel:
         return "" if code == 0 else f"code {str(code)[:20]}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Codec:
     """verdict: the field of a 2xx's JSON that is 0 when the message was taken; "" where the status says it."""
 

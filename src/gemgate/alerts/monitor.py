@@ -17,6 +17,7 @@ import orjson
 from gemgate.alerts.channels import ANSWER, Channel, channel_of
 from gemgate.alerts.texts import WIRE, Alert, AlertKey, Incident, Kind, alert_of, incidents_of, subject_of
 from gemgate.errors import GatewayError, LocalText
+from gemgate.frozen import frozen
 from gemgate.machine import Machine
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
@@ -49,7 +50,7 @@ _ACTIONS = {
 _ACTION_OF = {meaning: action for action, meaning in _ACTIONS.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SentAlert:
     """An alert as the audit remembers it. of: the capability or address it was about; taken: by a channel."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.accounts import CAPABILITIES, CAPABILITY_WORDS
 from gemgate.errors import NO_TEXT, LocalText
+from gemgate.frozen import frozen
 from gemgate.policy import session_end
 from gemgate.policy.circuit_breaker import Circuit
 from gemgate.policy.session_end import ENDS
@@ -26,7 +26,7 @@ _OF_MACHINE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AlertKey:
     """What an episode is about. account: "" when `address`, a way out, is in trouble for all accounts behind it."""
 
@@ -44,7 +44,7 @@ class AlertKey:
 WIRE = AlertKey("wire", address="google")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Incident:
     """A subject that is in trouble now. until: epoch seconds, 0 = unknown. remedy: what a person does about the end
     of a session or of an address, and where.
@@ -56,7 +56,7 @@ class Incident:
     remedy: AccountRemedy | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alert:
     """What is told. over: the trouble has ended. reason: a word of `policy.session_end`; url: where to act."""
 

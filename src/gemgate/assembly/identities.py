@@ -7,7 +7,7 @@ it is (docs/google-wire.md 5.6). Looking costs a page load or two for each accou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gemgate.accounts import Cookies, GoogleAccount
 from gemgate.assembly.accounts import upstream_of
@@ -15,6 +15,7 @@ from gemgate.assembly.service import Service
 from gemgate.cookies.accounts_file import MOST_NUMBER
 from gemgate.cookies.signed_in import sessions_in
 from gemgate.errors import AccountError, BadRequest, LocalText
+from gemgate.frozen import frozen
 from gemgate.pool.registry import check_proxy
 from gemgate.ports.accounts import AccountSetup
 from gemgate.settings import Settings
@@ -23,7 +24,7 @@ MOST_SESSIONS = 12
 """Sessions of one source that are looked at: more containers and profiles than people sign in to."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """One account that is signed in somewhere.
 

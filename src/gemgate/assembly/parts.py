@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from dataclasses import dataclass
 
 from gemgate.alerts.monitor import AlertMonitor
 from gemgate.assembly.accounts import account_builder, address_pace, logo_profiles
 from gemgate.assembly.loops import alert_channels
 from gemgate.assembly.storage import Storage, link_key_of, sqlite_path
+from gemgate.frozen import frozen
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.conversations import Conversations
 from gemgate.gateway.gateway import Gateway
@@ -37,7 +37,7 @@ from gemgate.settings import Settings
 from gemgate.stores.sql.chat_ledger import SqlChatLedger
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parts:
     """What every part is made with."""
 

@@ -7,7 +7,6 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pydantic import SecretStr
 
 from gemgate.caller import Budget
 from gemgate.errors import SettingsError
+from gemgate.frozen import frozen
 from gemgate.ports.accounts import StoredAccount
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.runtime import Clock
@@ -166,7 +166,7 @@ async def as_it_is(settings: Settings) -> AsyncIterator[Storage]:
         await database.close()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """What the database holds, for who only looks. older: its schema, where that is of an older gemgate.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -23,6 +22,7 @@ from gemgate.caller import Caller
 from gemgate.cli.address import address_of, unreachable
 from gemgate.cli.terminal import say
 from gemgate.errors import Conflict, Forbidden, GatewayError, LocalText, NotFound
+from gemgate.frozen import frozen
 from gemgate.ports.accounts import AccountSetup, AccountStore, StoredAccount
 from gemgate.settings import Settings
 from gemgate.stores.sql.accounts import SqlAccountStore
@@ -317,7 +317,7 @@ class _Offline:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RekeyResult:
     """What `resealed` did. key: which one seals now; locked: accounts that no key opens; hint: what to do next."""
 

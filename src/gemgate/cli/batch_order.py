@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ import orjson
 from gemgate.cli.terminal import fail, language, reason
 from gemgate.dialects import prompt_files
 from gemgate.errors import BadRequest, system_words
+from gemgate.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromptFile:
     """The items of an order; `name` is shown."""
 

@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, progress, reason, say, write_json
 from gemgate.errors import NO_TEXT, ClientError, LocalText
+from gemgate.frozen import frozen
 from gemgate.imaging import (
     PROFILES,
     Cleaned,
@@ -53,7 +54,7 @@ ProfilesOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """What became of one file; `logo` is "error" when it could not be read or written; with --check "found", "absent"
     or "unknown" (it stands on damaged pixels, or cannot be told).
@@ -186,7 +187,7 @@ def _targets(files: Sequence[Path], output: Path | None) -> list[tuple[Path, Pat
     return [(path, target) for (path, _), target in zip(pairs, targets, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Job:
     """The same for all files. copies: unchanged files are written too, so that the folder is complete."""
 

@@ -12,7 +12,6 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -29,6 +28,7 @@ from gemgate.cli.address import address_of, unreachable
 from gemgate.cli.serve import listening
 from gemgate.cli.terminal import err, language, load_settings, run, say
 from gemgate.errors import BadRequest, ClientError, GatewayError, NoAccount, NotFound, Unreachable
+from gemgate.frozen import frozen
 from gemgate.jobs import Jobs
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
@@ -62,7 +62,7 @@ KeyOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Connection:
     """A session with a gateway. own: it runs in this process."""
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -33,6 +33,7 @@ from gemgate.cli.terminal import (
     write_json,
 )
 from gemgate.errors import GatewayError, LocalText, SignedOut, StorageDown, Unreachable
+from gemgate.frozen import frozen
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.record import InMemoryRecord
 from gemgate.pool.status import Egress
@@ -66,7 +67,7 @@ _CHECKS = {
 LOW_DISK = 500_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One check: what was found, and what to do when it is not ok."""
 

@@ -22,6 +22,7 @@ from gemgate.cli.terminal import err, language, say
 from gemgate.cli.words import span, word
 from gemgate.cookies.spec import parse_source
 from gemgate.errors import BadRequest, GatewayError
+from gemgate.frozen import frozen
 from gemgate.policy.session_arm import ARMS, Arm
 from gemgate.ports.accounts import AccountSetup
 
@@ -35,7 +36,7 @@ _EXPORTED: tuple[Arm, ...] = ("rotated", "frozen")
 Outcome = Literal["died", "censored", "removed", "not_started"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One session to watch. cookies: those of an exported one; a browser's come from its profile, or are pushed."""
 

@@ -7,10 +7,11 @@ a task that starts at logon.
 from __future__ import annotations
 
 import plistlib
-from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import Literal
 from xml.sax.saxutils import escape
+
+from gemgate.frozen import frozen
 
 Keeper = Literal["systemd-user", "systemd-system", "launchd-user", "launchd-system", "task"]
 Step = tuple[str, ...]
@@ -22,7 +23,7 @@ SYSTEM_UNIT = PurePosixPath("/etc/systemd/system/gemgate.service")
 SYSTEM_DAEMON = PurePosixPath("/Library/LaunchDaemons/gemgate.plist")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What is to be kept running, and where.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from gemgate.errors import LocalText
+from gemgate.frozen import frozen
 from gemgate.settings import Settings
 from gemgate.settings.sections import about
 
@@ -33,7 +33,7 @@ OFFERED: tuple[tuple[LocalText, tuple[str, ...]], ...] = (
 """Settings that a new file names, by what they are about; `gemgate settings` has them all."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answers:
     """What the five questions of `gemgate init` ask.
 

@@ -11,12 +11,12 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from gemgate.accounts import COMPANIONS, PSID, PSIDCC, PSIDTS, Cookies
 from gemgate.cookies.snapshot import CannotCopy, Stamp, opened_copy, stamp
 from gemgate.errors import NO_TEXT, AccountError, BadRequest, LocalText
+from gemgate.frozen import frozen
 
 NAMES = (PSID, PSIDTS, PSIDCC, *sorted(COMPANIONS))
 HOST = ".google.com"
@@ -26,7 +26,7 @@ TROUBLE_SECONDS = 30.0
 """How long a profile that could not be understood is left alone while it does not change."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """One signed-in session of a profile. expires: epoch seconds of its identity cookie. jar: see `Row`."""
 
@@ -35,7 +35,7 @@ class Session:
     jar: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One cookie row. jar: what keeps sessions of one profile apart (a container), "" for none."""
 
@@ -67,7 +67,7 @@ class Unreadable(Exception):
         self.en, self.zh = en, zh
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Look:
     """What a look at one database found, and under which stamp; trouble is kept for a while, then looked at again."""
 

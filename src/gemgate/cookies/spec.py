@@ -5,16 +5,16 @@ env | file:PATH | browser:firefox[:PROFILE][#CONTAINER] | browser:chrome[:PROFIL
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.errors import BadRequest
+from gemgate.frozen import frozen
 
 SourceKind = Literal["env", "file", "firefox", "chrome", "chromium"]
 BROWSERS: tuple[SourceKind, ...] = ("firefox", "chrome", "chromium")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceSpec:
     """place: a file's path, or a profile's name or path, "" for the browser's default. container: "" for any."""
 

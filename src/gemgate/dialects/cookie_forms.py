@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from gemgate.accounts import PSID, PSIDTS, known_name
+from gemgate.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CookieRow:
     """One cookie as a text tells it. domain: "" where the text tells none. jar: what keeps sessions of one text apart
     (a container, a cookie store), "" for none.
@@ -297,7 +298,7 @@ def _clean(value: str) -> str:
     return value.strip().strip("\"'").strip()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Form:
     """One way to copy cookies. en, zh: its name in a sentence. reads: rows, or None for another form's text."""
 

@@ -7,7 +7,7 @@ An error says which form was seen and what it lacks, in words of ours alone: not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gemgate.accounts import (
     BOUND,
@@ -24,6 +24,7 @@ from gemgate.accounts import (
 )
 from gemgate.dialects.cookie_forms import ANYWHERE, EXPORT, FORMS, HAR, CookieRow, Form, Rows, parse_json
 from gemgate.errors import BadRequest, LocalText
+from gemgate.frozen import frozen
 
 _SITE = "google.com"
 _THREE = (PSID, PSIDTS, PSIDCC)
@@ -67,7 +68,7 @@ def _readings(text: str, *, is_json: bool) -> Iterator[tuple[Form, Rows]]:
                 return  # whose cookies these are is told: no looser form may take another site's for Google's
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Found:
     """What one form found."""
 

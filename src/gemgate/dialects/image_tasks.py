@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field
@@ -17,6 +16,7 @@ from gemgate.accounts import Standstill
 from gemgate.batches import Batch
 from gemgate.dialects.wire import Body, Wishes, waiting
 from gemgate.errors import BadRequest
+from gemgate.frozen import frozen
 
 TaskState = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 Shape = Literal["openai", "simple", "gemini"]
@@ -42,7 +42,7 @@ class TaskWishes(Wishes):
     webhook_secret: str = Field(default="", max_length=500, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageTask:
     """A task as it stands. Times in epoch seconds, 0 = not yet; `base_url` makes its address absolute.
 

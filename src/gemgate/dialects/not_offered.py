@@ -7,14 +7,14 @@ would say the same, but official clients ask again after every 5xx.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from gemgate.errors import LocalText, NotFound
+from gemgate.frozen import frozen
 
 _NO_SUCH_THING = LocalText("Gemini's web app has no such thing", "Gemini 网页应用没有此功能")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Absent:
     """paths: whole, behind `/v1/` or `/v1beta/`. what: that clients ask for there. reason: why it is not here; instead:
     what to do, a sentence. taken: whether an operation has such a path with another method.

@@ -7,7 +7,6 @@ recording lasts is read from the file itself (`gemgate.audio`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field
@@ -18,6 +17,7 @@ from gemgate.dialects.openai import envelope, unsupported
 from gemgate.dialects.wire import EVENTS, MODEL_POLICY, Wishes, dumps, ignored, read, sse
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline
+from gemgate.frozen import frozen
 from gemgate.images import ModelPolicy
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recording:
     """seconds: as its own headers say, None where they do not or nobody asks."""
 

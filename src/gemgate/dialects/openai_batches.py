@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from gemgate.chat import Usage
 from gemgate.dialects.openai import envelope, error_code
 from gemgate.dialects.wire import Body, Wishes, dumps, parse_json, read, waiting
 from gemgate.errors import BadRequest, GatewayError, LocalText
+from gemgate.frozen import frozen
 
 if TYPE_CHECKING:
     from gemgate.dialects.shapes import openai as shapes
@@ -64,7 +65,7 @@ class LineBody(Body):
     body: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchLine:
     """One call of a batch; `line` counts from 1."""
 
@@ -73,7 +74,7 @@ class BatchLine:
     body: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LineError:
     """Why a line cannot be run; `line` None when the whole file cannot."""
 
@@ -96,7 +97,7 @@ class LineError:
         return {"code": self.code, "message": message, "line": self.line, "param": self.param}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchRecord:
     """A batch as it stands; times in epoch seconds by the status that began then, absent = not yet."""
 

@@ -7,7 +7,6 @@ One path takes three bodies of an edit: the SDK's multipart form, OpenAI's JSON,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -27,6 +26,7 @@ from gemgate.dialects.openai import envelope, image_entry, unsupported
 from gemgate.dialects.wire import ResponseMeta, read, sse
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Source
+from gemgate.frozen import frozen
 from gemgate.images import GeneratedImage, ImageRequest
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class EditsRequest(GenerationsRequest):
     """OpenAI's JSON body of POST /v1/images/edits."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImagesCall:
     """A read request and how its answer is wanted."""
 

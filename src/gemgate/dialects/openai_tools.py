@@ -17,6 +17,7 @@ from gemgate.chat import Search, Tool, ToolCall, ToolChoice
 from gemgate.dialects.openai import FunctionBody, read_tool_choice
 from gemgate.dialects.wire import dumps, header_safe, is_wish, read
 from gemgate.errors import BadRequest
+from gemgate.frozen import frozen
 
 Form = Literal["function", "custom", "local_shell_call", "shell_call", "apply_patch_call", "tool_search_call"]
 
@@ -62,7 +63,7 @@ HOSTED = (*SEARCH, "image_generation", INTERPRETER)
 NAMESPACE = "__"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Offered:
     """A tool as it is told, and what its calls look like to the client: `name` inside `namespace`, in which form."""
 

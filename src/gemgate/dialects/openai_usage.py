@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gemgate.digits import whole
 from gemgate.errors import BadRequest
+from gemgate.frozen import frozen
 
 DAY, HOUR = 86_400, 3_600
 _WIDTHS = {"1d": (DAY, 7, 31), "1h": (HOUR, 24, 168)}
@@ -26,7 +26,7 @@ class Sums(Protocol):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """One kind of result: the kinds of calls that it sums up."""
 
@@ -40,7 +40,7 @@ RESULTS: dict[str, Result] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UsageQuery:
     """The query of one page. since, until: epoch seconds of its first bucket's start and its last one's end.
 

@@ -9,11 +9,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from gemgate.dialects import simple_batches
 from gemgate.errors import BadRequest, GatewayError
+from gemgate.frozen import frozen
 
 Form = Literal["lines", "table", "objects"]
 
@@ -36,7 +36,7 @@ _FORMS: dict[str, Form] = {
 _MARKS = ("\t", ";", ",")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """A line that cannot be ordered; numbers begin with 1."""
 
@@ -45,7 +45,7 @@ class Refused:
     zh: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromptFile:
     """What a file holds. items: fields as `items` of a batch takes them, each with the line it came from."""
 

@@ -4,7 +4,7 @@ worded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydantic import Field, StrictBool
@@ -13,6 +13,7 @@ from gemgate import catalog
 from gemgate.chat import ChatRequest, Text
 from gemgate.dialects.wire import Wishes, ignored, read
 from gemgate.errors import BadRequest
+from gemgate.frozen import frozen
 from gemgate.research import ResearchPlan
 
 AGENT = "deep-research-"
@@ -31,7 +32,7 @@ class AgentConfig(Wishes):
     enable_bigquery_tool: StrictBool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResearchCall:
     """What is to be looked into. plans: only a plan is wanted, for its caller to accept or to change."""
 

@@ -14,6 +14,7 @@ from gemgate.chat import ChatRequest, Message
 from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused
 from gemgate.files import Inline
+from gemgate.frozen import frozen
 
 Group = Literal["any", "chat", "images", "batches", "files", "pairing"]
 """What a key's scope can name; `any`: whoever has a key; `pairing`: what paired browsers may, and all that they may."""
@@ -35,7 +36,7 @@ class Act(StrEnum):
     IMAGE_BATCH = "image batch"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadContext:
     """What a body is read with: parameters of the path, the messages it goes on from, and items it refers to by id."""
 

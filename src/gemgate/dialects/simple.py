@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, Field
@@ -27,6 +26,7 @@ from gemgate.dialects.wire import (
     status_of,
 )
 from gemgate.errors import BadRequest, GatewayError
+from gemgate.frozen import frozen
 from gemgate.images import GeneratedImage, ImageRequest, ModelPolicy
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class CookiesRequest(Body):
     account: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SimpleImagesCall:
     """A read request and how its answer is wanted."""
 
@@ -159,7 +159,7 @@ def write_upload(file_ids: Sequence[str]) -> shapes.Uploaded:
     return {"success": True, "files": list(file_ids)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConversationEntry:
     """A stored conversation as lists show it; `modified` in epoch seconds, `nbytes` of what is stored."""
 

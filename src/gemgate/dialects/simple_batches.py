@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -18,6 +18,7 @@ from gemgate.dialects.simple import ImageFields
 from gemgate.dialects.wire import ResponseMeta, image_facts, image_link, inline, rfc3339, sse, waiting
 from gemgate.errors import BadRequest, BadValue
 from gemgate.files import Source
+from gemgate.frozen import frozen
 from gemgate.images import GeneratedImage, ImageOptions
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ FILE_WISHES = frozenset(BatchImagesRequest.model_fields) - {"prompts", "items"}
 """What may stand in the query beside a file of prompts."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskResult:
     """A finished task; `data` are the image's bytes when base64 was asked for."""
 
@@ -75,7 +76,7 @@ class TaskResult:
     image: GeneratedImage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskError:
     task_id: str
     error: str
@@ -83,7 +84,7 @@ class TaskError:
     retryable: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchView:
     """A batch as it stands. `pending` includes what is running; times in epoch seconds, 0 = not yet or not known.
 
@@ -113,7 +114,7 @@ class BatchView:
         return max(0, self.total - self.completed - self.failed - self.cancelled)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchItem:
     """One image that is ordered; `model` and `options` None = as the whole batch."""
 
@@ -123,7 +124,7 @@ class BatchItem:
     references: tuple[Source, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchOrder:
     """What was ordered, and how the images are wanted. webhook: an address and the secret that signs, "" = none."""
 

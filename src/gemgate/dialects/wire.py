@@ -6,7 +6,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -18,6 +18,7 @@ from gemgate.accounts import Standstill
 from gemgate.chat import UNKNOWN, Ended
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link, Source
+from gemgate.frozen import frozen
 from gemgate.images import GeneratedImage
 from gemgate.validation import problem
 
@@ -82,7 +83,7 @@ def status_of(error: GatewayError) -> int:
     return STATUS[error.kind]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResponseMeta:
     """What a writer must not make up: ids and time. `base_url` makes links absolute, without a slash at the end.
     `language`: of whoever asked, for what is told in words.
@@ -393,7 +394,7 @@ def _plain(value: Any) -> str:
     raise TypeError(type(value).__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Base64:
     """Bytes that stand in JSON as base64, behind `prefix`; made while they are written, so never a copy of them all."""
 

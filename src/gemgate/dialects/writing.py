@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from gemgate.chat import Event
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import GatewayError
+from gemgate.frozen import frozen
 
 
 class StreamWriter(Protocol):
@@ -28,7 +28,7 @@ class StreamWriter(Protocol):
     def fail(self, error: GatewayError, language: str, request_id: str) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answering:
     """What a writer is told of a call beside its body.
 

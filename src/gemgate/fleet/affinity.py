@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from gemgate.errors import GatewayError
+from gemgate.frozen import frozen
 from gemgate.ports.nodes import NodeRegistry
 
 LOOKUP_TIMEOUT = 0.5
 """Seconds that a call waits for the shared store's word about its conversation."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AffinityKeys:
     """By what a call is known again, of one tenant.
 

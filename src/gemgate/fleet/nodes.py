@@ -15,6 +15,7 @@ from gemgate.accounts import AccountModel, Capability
 from gemgate.catalog import ModelCard
 from gemgate.errors import GatewayError, NoAccount, NotFound
 from gemgate.fleet.registry import DEAD_AFTER, Connect, answers_probe, node_signature
+from gemgate.frozen import frozen
 from gemgate.nodes import Node, NodeReport
 from gemgate.policy import node_choice
 from gemgate.ports.nodes import NodeRegistry
@@ -25,7 +26,7 @@ AVOID = 60.0
 """Seconds at most that a node which cannot be reached, or has cooled down, is not tried again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeRequirements:
     """What a call needs of a node. card: None when it generates nothing, then any node that lives will do.
 

@@ -8,12 +8,12 @@ Ten PNGs give the known maps bit for bit; JPEGs do not, because compression roun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gemgate.frozen import frozen
 from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.logo import Pixels
 from gemgate.imaging.logo_profiles import PROFILES, STEPS, Profile, Quarter
@@ -34,7 +34,7 @@ BLACK: Final = 24
 Grid = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Calibration:
     """A profile read off images.
 

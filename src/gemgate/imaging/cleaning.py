@@ -8,10 +8,11 @@ business of `provenance.stamp`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gemgate.errors import NO_TEXT, ClientError, LocalText
+from gemgate.frozen import frozen
 from gemgate.images import Logo
 from gemgate.imaging.errors import UnsupportedImage, why_not
 from gemgate.imaging.header import MAX_PIXELS, measure
@@ -24,7 +25,7 @@ CORNER: Final = 420
 """The bottom right square, in pixels, in which a moved logo is looked for (docs/logo.md 3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cleaned:
     """What became of an image's logo.
 

@@ -13,11 +13,11 @@ import ctypes
 import zlib
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from gemgate.errors import LocalText
+from gemgate.frozen import frozen
 from gemgate.imaging.errors import UnsupportedImage
 from gemgate.lazy_import import later
 
@@ -42,7 +42,7 @@ SHORT: Final = LocalText(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Boundary:
     """End of a deflate block: bytes of output before it and their adler32; input before it as whole bytes, then so
     many bits of one more, and these bits.
@@ -55,7 +55,7 @@ class Boundary:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inflated:
     """The bytes of a whole stream, writable, and where its blocks end, in order."""
 
@@ -65,7 +65,7 @@ class Inflated:
     compressed: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Splice:
     """A changed stream: the first `keep` bytes of the old one, then `tail`."""
 

@@ -10,12 +10,13 @@ thresholds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gemgate.frozen import frozen
 from gemgate.imaging.logo_profiles import Profile
 from gemgate.imaging.shape import alpha_of
 
@@ -42,7 +43,7 @@ ROUNDING = 0.6
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evidence:
     """share:      nats found / nats a true logo would give here: about 1 with it, below 0 without.
     steadiness: mean over the sectors in standard errors.
@@ -73,7 +74,7 @@ NOTHING = Evidence(share=0.0, steadiness=0.0, amplitude=0.0)
 """Of a logo so faint or so small that it has no edges to look at."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Template:
     """Pairs of neighbours (flat indices) at the star's edges, the logo's difference and sector, and pairs elsewhere."""
 

@@ -7,10 +7,10 @@ refused while it is still a few bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
+from gemgate.frozen import frozen
 
 MAX_PIXELS: Final = 50_000_000
 """Default limit: three 4096 x 4096 images; `MAX_IMAGE_PIXELS` in the settings."""
@@ -31,7 +31,7 @@ ISO_BRANDS: Final = {
 MAX_BOXES: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Header:
     """width, height in pixels as stored (a rotation note in EXIF is not applied); bit_depth per channel, 0 unknown."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image, JpegImagePlugin
 
+from gemgate.frozen import frozen
 from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.header import JPEG_FRAMES, jpeg_segments
 
@@ -27,7 +27,7 @@ NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """In compressed data a 0xff is followed by 0 or is a restart; anything else ends the scan."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Segment:
     """A segment with its marker at `start`; its content is data[start + 4 : end]."""
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gemgate.frozen import frozen
 from gemgate.imaging.evidence import Evidence, weigh
 from gemgate.imaging.logo_profiles import PROFILES, Profile
 from gemgate.imaging.shape import Map, alpha_of
@@ -31,7 +31,7 @@ MOST_LEFT, MOST_OVER = 0.2, -0.35
 because on compressed images the strength itself is read with an error of about 0.1."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Box:
     """Pixels of an image, `right` and `bottom` excluded."""
 
@@ -44,7 +44,7 @@ class Box:
         return Box(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sighting:
     """A logo that is there: its profile, its box in the whole image, and what speaks for it."""
 

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gemgate.frozen import frozen
 from gemgate.imaging.evidence import LUMA, weigh
 from gemgate.imaging.logo import box_of
 from gemgate.imaging.logo_profiles import PROFILES, V1_LARGE, V1_SMALL, Profile
@@ -31,7 +32,7 @@ PEAKS: Final = (0.5, 0.3)
 Corner = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moved:
     """The logo stands at a place no profile knows: `profile` describes it; seen in `images` of the last RING."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from gemgate.errors import BadValue
+from gemgate.frozen import frozen
 
 Shape: TypeAlias = Literal["runs48", "runs96", "soft96", "outline"]
 Known: TypeAlias = Literal["measured", "reported", "calibrated"]
@@ -39,7 +40,7 @@ RUNS96: Final[Quarter] = (
 """The same for the 96 px logo."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outline:
     """One octant of the star in units of half its box: a round tip, then one cubic Bezier to the diagonal."""
 
@@ -50,7 +51,7 @@ class Outline:
     waist: float = 0.3794
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Softening:
     """The blurred and sharpened edge of the 2026 large logo: sigmas in pixels, gain of the sharpening."""
 
@@ -63,7 +64,7 @@ OUTLINE: Final = Outline()
 SOFTENING: Final = Softening()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Profile:
     """One generation of the logo.
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from gemgate.audio import MOST_FRAMES, frame_at
 from gemgate.errors import BadValue
+from gemgate.frozen import frozen
 from gemgate.imaging.mp4 import Reader
 
 _SEARCHED: Final = 65_536
@@ -30,7 +31,7 @@ class DamagedSound(BadValue):
     """It is no MP3 file, or not all of it is there; `text` says which."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sound:
     """Measured facts. seconds: of all frames; sample_rate: in Hz; nbytes: of the whole file."""
 

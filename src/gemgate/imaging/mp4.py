@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from gemgate.errors import BadValue
+from gemgate.frozen import frozen
 
 Reader = Callable[[int, int], bytes]
 """(offset, count) -> bytes of the file, fewer at its end."""
@@ -28,7 +28,7 @@ class DamagedMovie(BadValue):
     """It is no MP4 file, or not all of it is there; `text` says which."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Movie:
     """Measured facts. container, codec: as the file names them (`mp4`, `avc1`); seconds: of the whole film.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
+from gemgate.frozen import frozen
 from gemgate.imaging.deflate import Inflated, inflate, splice
 from gemgate.imaging.errors import UnsupportedImage
 from gemgate.lazy_import import later
@@ -37,7 +37,7 @@ BAND: Final = 1 << 20
 SUB, UP, AVERAGE, PAETH = 1, 2, 3, 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chunk:
     """One chunk's place in the file: its length field begins at `start`, the next chunk at `end`."""
 
@@ -72,7 +72,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return b"".join([len(body).to_bytes(4, "big"), kind, body, checksum.to_bytes(4, "big")])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """What IHDR says, and the bytes of one filtered row."""
 

@@ -7,10 +7,11 @@ XMP says what it said (docs/decisions.md 15, docs/adr). SynthID lies in the pixe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gemgate.errors import NO_TEXT, ClientError, LocalText
+from gemgate.frozen import frozen
 from gemgate.imaging.containers import Container, open_container
 from gemgate.imaging.errors import UnsupportedImage, why_not
 from gemgate.imaging.header import measure
@@ -25,7 +26,7 @@ COVERED = LocalText(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tagged:
     """What became of an image's provenance.
 

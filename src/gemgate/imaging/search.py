@@ -8,13 +8,13 @@ gradient of `L = log(255.5 - luma)` must point as the star's does. The score is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gemgate.frozen import frozen
 from gemgate.imaging.evidence import LUMA
 from gemgate.imaging.logo_profiles import OUTLINE
 from gemgate.imaging.shape import from_outline
@@ -27,7 +27,7 @@ ROUNDING: Final = 0.6
 """Smallest and largest logo looked for, pixels."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A star in a corner: its box's side and margins in pixels, and how well it fits (0..1)."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image
 
+from gemgate.frozen import frozen
 from gemgate.imaging.errors import UnsupportedImage
 
 IMAGE: Final = (b"VP8 ", b"VP8L", b"ALPH")
@@ -21,7 +21,7 @@ MAX_CHUNKS: Final = 10_000
 LOSSLESS_EFFORT: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chunk:
     """A RIFF chunk's kind and content."""
 

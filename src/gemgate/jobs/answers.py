@@ -17,6 +17,7 @@ from gemgate.caller import Caller, Quota
 from gemgate.chat import ChatRequest, Ended, Event, ImageGenerated
 from gemgate.dialects import table
 from gemgate.errors import NotFound, StorageDown
+from gemgate.frozen import frozen
 from gemgate.gateway.admission import Admission, charge_of
 from gemgate.images import ModelPolicy
 from gemgate.jobs.batches import WINDOW, Jobs, Submitter
@@ -33,7 +34,7 @@ PREFIX = "answer_"
 """How ids of calls under a key begin."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AnswerOrder:
     """A call for words that shall be durable.
 

@@ -17,6 +17,7 @@ from gemgate.dialects.interactions import InteractionRequest
 from gemgate.dialects.responses import ResponsesRequest
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, Busy, GatewayError, NotFound
+from gemgate.frozen import frozen
 from gemgate.jobs.answers import AnswerKind, Answers, is_open
 from gemgate.jobs.event_log import AnswerCall
 from gemgate.jobs.payloads import error_of_task, loads
@@ -81,7 +82,7 @@ FORMS: dict[BatchKind, Form] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BackgroundAnswers:
     """What doors call, for batches of the kinds of `FORMS`."""
 

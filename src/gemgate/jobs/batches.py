@@ -30,6 +30,7 @@ from gemgate.errors import (
     RateLimited,
     said,
 )
+from gemgate.frozen import frozen
 from gemgate.gateway.admission import check_scope
 from gemgate.gateway.gateway import Gateway
 from gemgate.jobs.capacity import Planner
@@ -62,7 +63,7 @@ SINGLE_TASKS = 100
 """More tasks than a single call has."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Submitter:
     """Whose order it is, and our own address as they called it."""
 

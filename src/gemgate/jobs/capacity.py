@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from gemgate.accounts import Capability
 from gemgate.batches import Batch, BatchKind, JobStatus
+from gemgate.frozen import frozen
 from gemgate.jobs.worker import NEEDS
 from gemgate.offload import offload
 from gemgate.policy.capacity import Capacity, Forecast, Source, forecast
@@ -35,7 +36,7 @@ FRESH = 5.0
 """Seconds for which what was looked up counts."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Work:
     """What the store said. open: batches that are not over; seconds: that a task took, None unknown; elsewhere: lanes
     of other nodes; at: in epoch seconds.

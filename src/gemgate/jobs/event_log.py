@@ -16,6 +16,7 @@ from gemgate.chat import ChatRequest, Event
 from gemgate.dialects import table, wire
 from gemgate.dialects.rows import ReadContext
 from gemgate.errors import StorageDown
+from gemgate.frozen import frozen
 from gemgate.images import ModelPolicy
 from gemgate.jobs import event_json
 from gemgate.jobs.journal import LeaseLost
@@ -32,7 +33,7 @@ Said: TypeAlias = tuple[int, Event]
 """An event, and of which of a call's `n` answers it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AnswerCall:
     """What a durable answer was asked: the operation of the dialect table, the body as it came, and what it goes on
     from or refers to. policy: about answers by another model.

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from gemgate.accounts import Capability, Walls
 from gemgate.errors import Broken, NoAccount
+from gemgate.frozen import frozen
 from gemgate.gateway.answer import within_walls
 from gemgate.gateway.prompt_request import PromptContent
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeldChats:
     """of: what is made in them, which names the errors' codes; zh: the same in Chinese."""
 

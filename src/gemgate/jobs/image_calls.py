@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TypeAlias
 
 from gemgate.batches import Batch, BatchKind, Task, TaskDraft
@@ -17,6 +17,7 @@ from gemgate.caller import Caller, Cost, Quota
 from gemgate.dialects.image_tasks import Shape
 from gemgate.errors import GatewayError, NotFound
 from gemgate.files import Inline, Source, Stored
+from gemgate.frozen import frozen
 from gemgate.gateway.admission import Charge
 from gemgate.gateway.gateway import at_least_one
 from gemgate.images import GeneratedImage, ImageRequest
@@ -32,7 +33,7 @@ PRIORITY = 1000
 Outcome: TypeAlias = GeneratedImage | GatewayError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageCallOrder:
     """A call for images that shall be durable.
 
@@ -57,7 +58,7 @@ class ImageCallOrder:
         return hashlib.sha256(dumps(words).encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageCalls:
     """What doors call. `blobs` has the images' bytes."""
 

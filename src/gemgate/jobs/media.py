@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Final
 
 from gemgate.batches import Batch, Task
@@ -13,6 +13,7 @@ from gemgate.caller import Caller, Quota
 from gemgate.catalog import MEDIA_CARDS
 from gemgate.errors import Conflict, GatewayError, NotFound, StorageDown
 from gemgate.files import Inline
+from gemgate.frozen import frozen
 from gemgate.gateway.media_outcome import WORDS
 from gemgate.jobs.batches import WINDOW, Jobs, Submitter, scope
 from gemgate.jobs.media_runner import Chat, MediaSpec, kind_of
@@ -25,7 +26,7 @@ PRIORITY: Final = 1000
 """Above that of any batch, as other single calls."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MediaJobs:
     """What doors call, for one kind of media. webhook: whom their ends are told, and its secret."""
 

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -20,6 +20,7 @@ from gemgate.caller import Caller
 from gemgate.catalog import MEDIA_CARDS, ModelCard
 from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Stalled, their_words
 from gemgate.findings import Media
+from gemgate.frozen import frozen
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.media_outcome import WORDS, media_in, media_refusal, no_access, refused
@@ -47,7 +48,7 @@ _LEFT: Final = 6 * 3600.0
 """Seconds after which a file that came in part is nobody's any more: its process was killed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chat:
     """Where the chat of a video or music stands. turns: of its whole length, this one included."""
 
@@ -66,7 +67,7 @@ class Chat:
         return (self.thread[1] if len(self.thread) > 1 else "") or ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MediaSpec:
     """What a task is asked for; `source`: the chat of the video that it changes."""
 
@@ -109,7 +110,7 @@ def key_of(batch_id: str, kind: MediaKind, mime: str) -> str:
     return f"{FOLDERS[kind]}{batch_id}.{ENDINGS[mime]}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Left:
     """What a run found or left: the chat, since when it is waited for, and what it says."""
 
@@ -123,7 +124,7 @@ class _Left:
         return Checkpoint(self.chat.account, self.chat.identity, self.chat.thread[0] or "", kept)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MediaRunner:
     """`folder`: where files lie while they come."""
 

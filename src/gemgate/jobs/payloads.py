@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from typing import Any
 
 import orjson
@@ -11,10 +11,11 @@ import orjson
 from gemgate.batches import Task
 from gemgate.errors import Conflict, GatewayError, LocalText, NoAccount, Refused
 from gemgate.files import Inline, Link, Source, Stored
+from gemgate.frozen import frozen
 from gemgate.images import GeneratedImage, ImageOptions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageSpec:
     """What one image of a batch shall be like; `references` are ids of stored files or links, never bytes."""
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from gemgate.batches import Batch, TaskDraft
 from gemgate.caller import Caller, Quota
 from gemgate.catalog import RESEARCH
 from gemgate.dialects.research import ResearchCall
 from gemgate.errors import BadRequest, Conflict, GatewayError
+from gemgate.frozen import frozen
 from gemgate.jobs.answers import AnswerKind, AnswerOrder, Answers, is_open
 from gemgate.jobs.batches import WINDOW, Jobs, Submitter, digest_of
 from gemgate.jobs.payloads import dumps, loads
@@ -26,7 +27,7 @@ PRIORITY = 1000
 """Above that of any batch, as other single calls."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Researches:
     """What doors call."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from gemgate.batches import Batch, Checkpoint
+from gemgate.frozen import frozen
 from gemgate.gateway.prompt_request import Continuation
 from gemgate.jobs.journal import TaskJournal
 from gemgate.jobs.payloads import loads
@@ -18,7 +19,7 @@ have left, and is never sent again. planned, started: Google's answer to it is k
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResearchPlace:
     """A chat with a research in it. since: epoch seconds from when its phase is waited for. thread: behind the last
     turn that is known; turns: how many those are. confirm: the prompt that starts the plan.
@@ -65,7 +66,7 @@ class ResearchPlace:
         return Continuation(self.account, self.identity, self.offer, Thread(self.thread, self.turns))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResearchSpec:
     """What a task is asked for. source: the plan of an earlier job that it accepts, or changes where it `plans`."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from gemgate.batches import Batch, Claim, Deferred, Done
@@ -19,6 +19,7 @@ from gemgate.catalog import RESEARCH
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Refused, Spent, Stalled, TooLarge
 from gemgate.files import StoredFile
+from gemgate.frozen import frozen
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.prompt_request import PromptContent, PromptRequest
 from gemgate.gateway.research_outcome import none_left, refused, research_refusal
@@ -42,7 +43,7 @@ CONFIRM: Final = "Start research"
 _ANY_LENGTH: Final = 1 << 40
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResearchRunner:
     gateway: Gateway
     log: EventLog

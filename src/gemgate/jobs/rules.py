@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
+from gemgate.frozen import frozen
 from gemgate.policy.backoff import Backoff
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobRules:
     """Seconds.
 

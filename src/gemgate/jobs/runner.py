@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ from gemgate.errors import (
     StorageDown,
 )
 from gemgate.files import Source
+from gemgate.frozen import frozen
 from gemgate.gateway.admission import Admission
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.gateway import Gateway, only_in_background
@@ -57,7 +58,7 @@ PARTS = 16
 """Names set aside for each task: one for each of its generations."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Runner:
     gateway: Gateway
     attachments: Attachments

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gemgate.catalog import parse_aliases
 from gemgate.errors import BadValue
+from gemgate.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApiKey:
     """One entry of API_KEY: `[name:]secret[;rph=100][;alias=gpt-*=gemini-3.0-pro]`."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from gemgate.errors import NO_TEXT, GatewayError, LocalText, SettingsError, system_words
+from gemgate.frozen import frozen
 from gemgate.settings import CONFIG_FILE, Settings, explicit
 from gemgate.settings.files import check_env, env_names, toml_values, unreadable
 from gemgate.settings.outdated import GONE, gone
 from gemgate.validation import problem
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loaded:
     """Settings; where each value came from (default, file, .env, environment, option); `warnings`: what in the files
     does nothing, and is likely to have been meant.

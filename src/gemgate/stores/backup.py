@@ -15,13 +15,14 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from gemgate.errors import BadRequest, NotFound
+from gemgate.frozen import frozen
 from gemgate.ports.blobs import BlobStore
 from gemgate.stores.drafts import drafted
 from gemgate.stores.sql import dump
@@ -33,7 +34,7 @@ MANIFEST: Final = "manifest.json"
 BLOBS: Final = "blobs/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manifest:
     """What a backup says of itself. created_at: epoch seconds; rows: by table; blobs: None when they are not in it."""
 

@@ -15,16 +15,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from gemgate.errors import StorageDown, system_words
+from gemgate.frozen import frozen
 
 if sys.platform != "win32":  # it has no such locks: there nothing is guarded
     import fcntl
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LockHolder:
     """Who holds a folder. url: where it answers, as far as it knows."""
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from gemgate.caller import Caller, Quota
 from gemgate.errors import Busy, GatewayError, RateLimited
+from gemgate.frozen import frozen
 from gemgate.lazy_import import later
 from gemgate.ports.runtime import Clock
 
@@ -36,7 +36,7 @@ AT_ONCE = 8
 """Calls that ask Redis at the same time: in a burst of hundreds the time limit must measure Redis, not our queue."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Rule:
     """So many calls in so many seconds, counted under a name."""
 

@@ -6,8 +6,9 @@ gemgate_. Labels hold only what an operator has named or what this code spells o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from gemgate.frozen import frozen
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -25,7 +26,7 @@ TOKENS = tuple(float(4**power) for power in range(14))
 _MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MetricSpec:
     """One metric. Counters are shown with `_total` behind their name."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gemgate.errors import NO_TEXT, LocalText
+from gemgate.frozen import frozen
 
 if TYPE_CHECKING:
     from gemgate.dialects.shapes.figures import Timings
@@ -20,7 +21,7 @@ MOST = 48
 Data = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PassedOver:
     """An account that could not take an attempt: its state word, "tried", "no_model" or "fallback". Epoch seconds."""
 
@@ -30,7 +31,7 @@ class PassedOver:
     until: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """What went wrong."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from gemgate.dialects import image_tasks, wire
 from gemgate.dialects.rows import Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import ModelNotFound
+from gemgate.frozen import frozen
 from gemgate.gateway.admission import Admission, charge_of
 from gemgate.jobs import answers
 from gemgate.jobs.answers import AnswerKind, AnswerOrder
@@ -42,7 +43,7 @@ Events = AsyncGenerator[tuple[int, Event], None]
 """Of the `n` answers of a call, each with the number of its answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """A call that was read. raw: its body as it came; b"" will do for one that is neither durable nor has a key."""
 
@@ -52,7 +53,7 @@ class Asked:
     given: ReadContext
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Begun:
     """A call that is admitted, its events not read yet. model: as it is called; inline: images were asked for."""
 

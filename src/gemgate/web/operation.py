@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from gemgate.dialects import table
 from gemgate.dialects.rows import JSON, SSE, Group, Operation
+from gemgate.frozen import frozen
 from gemgate.web.auth.access import Level
 from gemgate.web.context import context_in
 from gemgate.web.errors import dialect_of
@@ -40,7 +41,7 @@ PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 """Media types of pictures."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Documented:
     """A route, and what `document` makes its part of the OpenAPI document of.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -17,6 +16,7 @@ from gemgate.dialects import wire
 from gemgate.digits import whole
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 from gemgate.files import Inline
+from gemgate.frozen import frozen
 from gemgate.lazy_import import load, loaded
 from gemgate.offload import offload
 from gemgate.prompting import schemas, turns
@@ -132,7 +132,7 @@ Fields = list[tuple[str, str]]
 Files = list[tuple[str, Inline]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Form:
     """A multipart form: text fields and files, in their order."""
 

@@ -38,11 +38,11 @@ def test_an_idempotency_key_is_bounded_and_goes_without_its_quotes() -> None:
 
 def test_a_task_shows_its_result_or_error_only_where_there_is_one() -> None:
     running = ImageTask("imgtask_1", "in_progress", 10.9, "http://x", 2, 1)
-    shown = image_tasks.write_task(running)
+    shown = image_tasks.write_task(running, "en")
     assert shown["poll"] == "http://x/v1/images/tasks/imgtask_1"
     assert shown["created_at"] == 10
     assert not {"result", "error", "completed_at"} & shown.keys()
     failed = ImageTask("imgtask_1", "failed", 10, "", 1, 0, 1, 12.0)
-    assert image_tasks.write_task(failed, error={"error": {"code": "x"}})["error"] == {"code": "x"}
-    assert image_tasks.write_task(failed, error={"detail": "x"})["error"] == {"detail": "x"}
-    assert image_tasks.write_task(failed)["completed_at"] == 12
+    assert image_tasks.write_task(failed, "en", error={"error": {"code": "x"}})["error"] == {"code": "x"}
+    assert image_tasks.write_task(failed, "en", error={"detail": "x"})["error"] == {"detail": "x"}
+    assert image_tasks.write_task(failed, "en")["completed_at"] == 12

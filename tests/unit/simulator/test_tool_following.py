@@ -24,7 +24,7 @@ RESULT = Message("tool", (ToolResult("c1", "get_weather", (Text("Sunny, 25 °C")
 def ask(*messages: Message | str, history: tuple[Said, ...] = (), **request: Any) -> tuple[str, list[tuple[str, Any]]]:
     """What the demo model answers, as our own turn reads it: text and calls."""
     said = tuple(m if isinstance(m, Message) else Message("user", (Text(m),)) for m in messages)
-    turn = turns.parser_for(ChatRequest(said, "m", **request), SENTINEL, str)
+    turn = turns.parser_for(ChatRequest(said, "m", **request), lambda: SENTINEL, str)
     if history:
         text = compose(said, reminder=turn.reminder, sentinel=SENTINEL, continuing=True).text
     else:
@@ -64,7 +64,7 @@ def test_a_result_is_told_in_words_and_an_open_duty_goes_on() -> None:
 
 
 def test_functions_are_remembered_in_a_chat_that_goes_on() -> None:
-    first = turns.parser_for(ChatRequest((Message("user", (Text("Hi"),)),), "m", tools=TOOLS), SENTINEL, str)
+    first = turns.parser_for(ChatRequest((Message("user", (Text("Hi"),)),), "m", tools=TOOLS), lambda: SENTINEL, str)
     opening = compose((Message("user", (Text("Hi"),)),), instructions=first.instructions, sentinel=SENTINEL).text
     assert ask("Weather in Rome?", tools=TOOLS, history=(Said(opening, "You said: Hi"),))[1][0][1]["city"] == "Rome"
 

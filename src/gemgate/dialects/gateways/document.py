@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gemgate.dialects.gateways import plain_yaml
 from gemgate.dialects.gateways.taken import Taken
 from gemgate.errors import BadRequest
+from gemgate.frozen import frozen
 
 _ASSIGNMENT = re.compile(r"[ \t]{0,9}(?:export[ \t]{1,9})?([A-Za-z_]\w{0,100})[ \t]{0,9}=(.*)")
 _COMMENT = re.compile(r"[ \t]#")
 Table = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Document:
     """is_env: names of the environment and their values, all texts."""
 
@@ -30,7 +30,7 @@ class Document:
         return table(self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Format:
     """How one project writes its configuration.
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gemgate.accounts import Cookies
 from gemgate.errors import BadRequest, LocalText
+from gemgate.frozen import frozen
 
 MOST = 1000
 """Accounts, and keys, of one file."""
@@ -40,7 +41,7 @@ _LEVELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebAccount:
     """An account of the web app. cookie_file: where its cookies stand, beside the file that was read, "" = they are
     `cookies`.
@@ -53,7 +54,7 @@ class WebAccount:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OfficialKey:
     """A key of Google's official API. variable: the variable of the environment that holds it, "" = `secret`."""
 
@@ -63,7 +64,7 @@ class OfficialKey:
     proxy: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClientKey:
     """A key that clients of the other gateway have."""
 
@@ -71,7 +72,7 @@ class ClientKey:
     secret: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """A setting of ours. place: the other gateway's name of it; shown: its value where everybody may see it."""
 
@@ -81,7 +82,7 @@ class Setting:
     shown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remark:
     """Something that has no counterpart. place: a name of the other gateway's, known to its reader."""
 
@@ -89,7 +90,7 @@ class Remark:
     text: LocalText
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """All that a file had. Nothing of it is a secret in `repr`."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gemgate.dialects.gemini.answer import page_of
@@ -13,6 +12,7 @@ from gemgate.dialects.gemini.contents import Wire
 from gemgate.dialects.wire import rfc3339
 from gemgate.digits import whole
 from gemgate.files import StoredFile
+from gemgate.frozen import frozen
 
 if TYPE_CHECKING:
     from gemgate.dialects.shapes import gemini as shapes
@@ -34,7 +34,7 @@ class UploadRequest(Wire):
     file: FileBody | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UploadStart:
     """What the start of an upload announces; `size` None when it does not say."""
 

@@ -7,7 +7,6 @@ tools and configuration are of one interaction, not of those that go on from it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, StrictBool
@@ -20,6 +19,7 @@ from gemgate.dialects.image_options import options_of
 from gemgate.dialects.interactions.steps import read_input
 from gemgate.dialects.wire import MODEL_POLICY, Body, Limit, Wishes, header_safe, ignored, is_wish
 from gemgate.errors import BadRequest
+from gemgate.frozen import frozen
 from gemgate.images import ImageOptions, ModelPolicy
 
 PREFIX = "int_"
@@ -87,7 +87,7 @@ _OF_AGENT = ("agent", "agent_config")
 _FORMATS = ("text", "image", "audio", "video")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Wanted:
     """What may come out: the form of the text, and images with their options or None; ignored names of wishes."""
 

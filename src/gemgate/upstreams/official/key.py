@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from gemgate.errors import system_words
+from gemgate.frozen import frozen
 from gemgate.upstreams.official import errors
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyPlace:
     """`env:NAME` or `file:PATH`, as accounts.toml spells it. folder: what relative paths begin at."""
 

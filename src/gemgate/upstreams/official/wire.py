@@ -12,6 +12,7 @@ from gemgate.accounts import AccountModel
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import LocalText
 from gemgate.findings import NOTHING_FOUND, Citation, Findings, WebSource
+from gemgate.frozen import frozen
 from gemgate.ports.upstream import (
     Completed,
     Fetched,
@@ -33,7 +34,7 @@ _REFUSALS = {
 _SIZES = {2048: "2K", 4096: "4K"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Models:
     """What the key may use. thinking: names of the models that can tell their thoughts."""
 

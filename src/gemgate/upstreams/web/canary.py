@@ -24,6 +24,7 @@ from gemini_webapi.utils import upload_file
 
 from gemgate.accounts import AccountModel, Cookies
 from gemgate.errors import GatewayError
+from gemgate.frozen import frozen
 from gemgate.ports.upstream import Prompt, SentFile, Thread
 from gemgate.upstreams.web import generation
 from gemgate.upstreams.web.client import FIRST, HardenedClient, extract_page
@@ -47,7 +48,7 @@ _UNKNOWN_CHAT = "c_0000000000000000"
 _TURNS_TAIL = (None, 1, [1], [4], None, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One fact: what was believed, what was seen, and the section that tells of it."""
 

@@ -6,16 +6,16 @@ then may a prompt be sent again at all, and only in the way that `remedy` names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from gemgate.errors import GatewayError, LocalText, ModelGone, PromptTooLong, Remedy
+from gemgate.frozen import frozen
 from gemgate.upstreams.web import errors
 
 Kind = Literal["passing", "spent", "model", "tool", "address", "signed_out", "no_record", "refused", "file", "too_long"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """A row of the table. certain: before any word, nothing was generated; remedy: what makes a second try worth it."""
 

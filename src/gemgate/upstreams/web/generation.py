@@ -9,7 +9,7 @@ import random
 import re
 import string
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from gemini_webapi.constants import (
     Headers,
 )
 
+from gemgate.frozen import frozen
 from gemgate.media import MusicRequest, VideoRequest
 from gemgate.ports.upstream import Prompt, SentFile
 from gemgate.upstreams.web import research
@@ -35,7 +36,7 @@ _LISTED = 8
 """Place of the list in the model header."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     query: str
     headers: dict[str, str]

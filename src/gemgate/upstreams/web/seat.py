@@ -5,17 +5,18 @@ The library knows the first account only. Source: docs/google-wire.md 5.6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from curl_cffi.requests import AsyncSession, Response
 
+from gemgate.frozen import frozen
+
 _APP = "gemini.google.com"
 _MEDIA = (".googleusercontent.com", ".usercontent.google.com")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seat:
     """number: N of `/u/N`, 0 for the first account. language: what its page is asked for in, "" for the account's own.
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hmac
 import json
-from dataclasses import dataclass
 from typing import Literal, cast
 
 from starlette.requests import HTTPConnection
 
 from gemgate.caller import Budget, Caller, Quota
 from gemgate.errors import Unauthorized
+from gemgate.frozen import frozen
 
 TOKEN_HEADER = "x-gemgate-internal"  # noqa: S105 - the header's name
 CALLER_HEADER = "x-gemgate-caller"
@@ -24,7 +24,7 @@ _RANK: dict[str, int] = {"open": 0, "client": 1, "admin": 2}
 _STATED = "gemgate.stated"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForwardedCaller:
     """level: what the caller was judged for; scheme: how the client's own connection is spelled in links."""
 

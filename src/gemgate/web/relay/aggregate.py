@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from gemgate.accounts import CAPABILITIES, State
 from gemgate.errors import BadRequest, GatewayError, LocalText
 from gemgate.fleet.nodes import Fleet, NodeView
+from gemgate.frozen import frozen
 from gemgate.pool.status import AccountStatus
 from gemgate.telemetry.series import series_json
 from gemgate.version import __version__
@@ -38,7 +38,7 @@ COUNTED = ("ended", "failed", "under_way")
 USABLE = ("ready", "busy", "starting")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gathered:
     """What the nodes answered, by their names; silent: those that did not, and why."""
 

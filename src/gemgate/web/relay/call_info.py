@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import orjson
@@ -22,11 +22,12 @@ from gemgate.dialects.rows import Act, ReadContext
 from gemgate.errors import GatewayError, ModelNotFound
 from gemgate.files import Stored
 from gemgate.fleet.affinity import AffinityKeys
+from gemgate.frozen import frozen
 from gemgate.prompting.fingerprint import chain, scope
 from gemgate.web.relay.routes import Route
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallInfo:
     """card: the model, None where nothing is generated. counted: it is one call of the client's limits.
 
@@ -39,7 +40,7 @@ class CallInfo:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Defaults:
     """What a call that names no model means, and the models that the fleet's accounts have beside the catalogue."""
 

@@ -24,6 +24,7 @@ from yarl import URL
 
 from gemgate.digits import whole
 from gemgate.errors import GatewayError
+from gemgate.frozen import frozen
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.errors import takes_key_in_query
@@ -112,7 +113,7 @@ class _Response(aiohttp.ClientResponse):
         return await super().start(connection)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """The beginning of a node's answer; headers as they go on to the client."""
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from starlette.routing import compile_path
 
 from gemgate.dialects.rows import Act, Group, Operation
+from gemgate.frozen import frozen
 from gemgate.web.auth.forwarded_caller import Level
 from gemgate.web.operation import OperationSpec
 from gemgate.web.routes import all_operations
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route:
     """name: the operation's, "" for none; parameters: what the path says; row: of the dialect table, if it has one."""
 

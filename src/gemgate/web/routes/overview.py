@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
@@ -15,6 +14,7 @@ from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITY_WORDS, Capability
 from gemgate.assembly.service import Service
+from gemgate.frozen import frozen
 from gemgate.pool.account import Account
 from gemgate.pool.status import AccountStatus
 from gemgate.version import __version__
@@ -31,7 +31,7 @@ HOUR = 3600.0
 Level = Literal["ok", "starting", "warn", "down", "setup"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """How the service stands as a whole, in both languages."""
 
@@ -40,7 +40,7 @@ class Summary:
     zh: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountOverview:
     """What the verdict needs to know of one account. lanes: all, and those taken.
 
