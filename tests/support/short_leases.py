@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from gemgate import cli
 from gemgate.assembly import accounts, parts
+from gemgate.frozen import frozen
 from gemgate.jobs import JobRules
 from gemgate.pool import registry
 
 if __name__ == "__main__":
     seconds = float(os.environ["SHORT_LEASE"])
 
-    @dataclass(frozen=True, slots=True)
+    @frozen
     class ShortLeases(JobRules):
         lease: float = seconds
         poll: float = 0.3
