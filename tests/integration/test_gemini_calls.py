@@ -75,21 +75,21 @@ async def test_images_are_predicted(sim: Simulator, http: httpx2.AsyncClient, pr
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "there_is"),
     [
-        "/v1beta/models/imagen-4.0-generate-001:predict",
-        f"/v1beta/models/{MODEL}:embedContent",
-        f"/v1/models/{MODEL}:predictLongRunning",
-        f"/gemini/v1/models/{MODEL}:batchGenerateContent",
+        ("/v1beta/models/imagen-4.0-generate-001:predict", "generateContent"),
+        (f"/v1beta/models/{MODEL}:embedContent", "a model for embeddings"),
+        (f"/v1/models/{MODEL}:predictLongRunning", "generateContent"),
+        (f"/gemini/v1/models/{MODEL}:batchGenerateContent", "/v1/batches"),
     ],
 )
 async def test_what_there_is_not_is_a_404_that_names_what_there_is(
-    sim: Simulator, http: httpx2.AsyncClient, path: str
+    sim: Simulator, http: httpx2.AsyncClient, path: str, there_is: str
 ) -> None:
     response = await http.post(path, json={"instances": [{"prompt": "a heron"}]})
     error = response.json()["error"]
     assert (response.status_code, error["status"]) == (404, "NOT_FOUND")
-    assert "generateContent" in error["message"]
+    assert there_is in error["message"]
     assert sim.record.generations == 0
 
 
