@@ -232,19 +232,14 @@ class Dispatcher:
         content = await prompt_request.content(
             attempt.continued, attempt.lease.account.walls.of(temporary=prompt_request.temporary)
         )
-        before = attempt.began
-        attempt.began = Began(
-            before.offer,
-            before.account,
-            before.reuse,
-            before.attempts,
-            before.conversation_id,
-            content.filed,
-            content.bytes,
-            content.limit,
-            content.dropped,
-            content.files_left_out,
-            content.uncounted,
+        attempt.began = replace(
+            attempt.began,
+            filed=content.filed,
+            bytes=content.bytes,
+            limit=content.limit,
+            dropped=content.dropped,
+            files_left_out=content.files_left_out,
+            uncounted=content.uncounted,
         )
         thread = prompt_request.continues.thread if attempt.continued and prompt_request.continues else None
         return Prompt(
