@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.page.conftest import Visitor, visiting
 from tests.support import page_scenes
@@ -106,6 +107,28 @@ async def closely(gate: Served, visitor: Visitor) -> None:
     await expect(page.locator("dialog .prompt p")).to_have_text("a fox")
     await page.click("text=Make again")
     await expect(page.locator("textarea[name=prompt]")).to_have_value("a fox")
+
+
+async def test_nothing_moves_when_a_picture_has_loaded(gate: Served, chrome: Browser) -> None:
+    """A button that had moved while it was clicked took no click."""
+    await made(gate, "a tall tree")
+    async with visiting(chrome, gate.url) as visitor:
+        page, loaded = visitor.page, asyncio.Event()
+
+        async def later(route: Route) -> None:
+            await loaded.wait()
+            await route.continue_()
+
+        await page.route("**/api/gallery/*/file", later)
+        await visitor.open("gallery")
+        await page.click(".wall li:first-child a")
+        button = page.get_by_role("button", name="Larger")
+        await expect(button).to_be_visible()
+        before = await button.bounding_box()
+        assert await page.evaluate("document.querySelector('.zoom img').complete") is False
+        loaded.set()
+        await page.wait_for_function("() => document.querySelector('.zoom img').naturalWidth > 0")
+        assert await button.bounding_box() == before
 
 
 async def test_a_search_is_bounded(gate: Served) -> None:

@@ -300,7 +300,7 @@ function One({ id, place, total, go, onGone, onClose }) {
           <div class="stack tight">
             ${compared === "logo" ? html`<${LogoCompare} shown=${shown} />` : compared
               ? html`<${Compare} before=${here(compared.file)} after=${here(shown.file)} />`
-              : html`<${Zoom} src=${here(shown.file)} alt=${shown.prompt ?? title} />`}
+              : html`<${Zoom} src=${here(shown.file)} alt=${shown.prompt ?? title} size=${shown.details} />`}
             <div class="row between">
               <div class="row">
                 <button type="button" disabled=${place < 1} onClick=${() => go(-1)} aria-label=${t("previous")}>←</button>
@@ -334,8 +334,9 @@ function One({ id, place, total, go, onGone, onClose }) {
   `;
 }
 
-/** A picture that can be looked at closely: wheel, buttons or + − 0, and moved by dragging. */
-function Zoom({ src, alt }) {
+/** A picture that can be looked at closely: wheel, buttons or + − 0, and moved by dragging. `size`: its width and height in
+ * pixels, whose room is kept until it is loaded, or a button below would move away from under a click. */
+function Zoom({ src, alt, size: { width, height } }) {
   const [view, setView] = useState({ scale: 1, x: 0, y: 0 });
   const box = useRef(null);
   const image = useRef(null);
@@ -371,7 +372,9 @@ function Zoom({ src, alt }) {
     <div class="zoom" ref=${box} tabindex="0" role="group" aria-label=${t("zoom_hint")} onKeyDown=${keys} onPointerMove=${move}
       onPointerDown=${(e) => (e.currentTarget.setPointerCapture(e.pointerId), (held.current = [e.clientX - view.x, e.clientY - view.y]))}
       onPointerUp=${() => (held.current = null)} onPointerCancel=${() => (held.current = null)} onDblClick=${() => to((scale) => (scale > 1 ? 1 : whole()))}>
-      <img ref=${image} src=${src} alt=${alt} draggable=${false} style=${{ transform: `translate(${view.x}px, ${view.y}px) scale(${view.scale})` }} />
+      <img ref=${image} src=${src} alt=${alt} draggable=${false} style=${{
+        aspectRatio: `${width} / ${height}`, width: `min(100%, ${width}px, ${(68 * width) / height}vh)`, transform: `translate(${view.x}px, ${view.y}px) scale(${view.scale})`,
+      }} />
     </div>
     <div class="row">
       <button type="button" onClick=${() => to((scale) => scale / 1.5)} aria-label=${t("smaller")}>−</button>
