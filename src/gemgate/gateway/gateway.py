@@ -115,12 +115,13 @@ class Gateway:
         *,
         later: bool = False,
         charge: Charge = NOTHING,
+        card: ModelCard | None = None,
     ) -> Admission:
         """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, NoAccount, RateLimited.
 
-        later: it waits for an account. charge: to the budgets.
+        later: it waits for an account. charge: to the budgets. card: what `resolve` has said of the model already.
         """
-        return await self._admit(model or self.default_model, caller, policy, charge, later=later)
+        return await self._admit(model or self.default_model, caller, policy, charge, later=later, card=card)
 
     async def admit_images(
         self,
@@ -143,9 +144,16 @@ class Gateway:
         return Admission(card, await self._count(card.id, card, caller, charge), caller, self.model_policy)
 
     async def _admit(
-        self, model: str, caller: Caller, policy: Policy | None, charge: Charge, *, later: bool = False
+        self,
+        model: str,
+        caller: Caller,
+        policy: Policy | None,
+        charge: Charge,
+        *,
+        later: bool = False,
+        card: ModelCard | None = None,
     ) -> Admission:
-        card = self.resolve(model, caller.tenant)
+        card = card or self.resolve(model, caller.tenant)
         if card.kind == "research":
             raise only_in_background(model)
         check_scope(card, caller)

@@ -107,7 +107,7 @@ class LogObserver:
     """
 
     def __init__(self) -> None:
-        self._log = get_logger()
+        self._log = get_logger().bind()
         self._least = logging.getLogger("gemgate").getEffectiveLevel()
         self._over: RequestRecord | None = None
         told = (name for name, level in _LEVELS.items() if level >= self._least)
@@ -163,10 +163,17 @@ def _time(name: str, value: float) -> str | float:
     return round(value, 3)
 
 
-def _with_request(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _stamped(_logger: object, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """With its request, its level and its time, as `add_log_level` and `TimeStamper` of structlog write them."""
     if "request_id" not in event and (request_id := REQUEST_ID.get()):
         event["request_id"] = request_id
+    event["level"] = _LEVEL_OF.get(method, method)
+    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return event
+
+
+_LEVEL_OF = {"warn": "warning", "exception": "error"}
+"""What structlog's methods are called, where that is not the level's name."""
 
 
 _QUOTED = re.compile(r"[ \t=\r\n\"']")
@@ -233,11 +240,7 @@ def set_up_logging(level: str, form: str, secrets: Collection[str] = ()) -> None
     form: "json", or anything else for people.
     """
     hidden = tuple(sorted({one for one in secrets if len(one) >= LEAST_SECRET}, key=len, reverse=True))
-    shared: list[Any] = [
-        _with_request,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    shared: list[Any] = [_stamped]
     renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _console()
     ending = [*([structlog.processors.format_exc_info] if form == "json" else []), renderer]
     handler = logging.StreamHandler(sys.stderr)

@@ -72,13 +72,14 @@ async def begin(context: NodeContext, asked: Asked) -> Begun:
     """Admit the call and begin it, or find the one that came under its idempotency key before. Conflict."""
     row, chat = asked.row, asked.chat
     key = key_of(context)
-    if (card := _media_card(context, chat)) is not None:
+    card = _card(context, chat)
+    if card is not None and card.kind in MEDIA_KINDS:
         return await _media(context, asked, card)
     if key and row.form is not None:  # a form is not kept, so that nothing could be begun again
         unmet(context, ("idempotency-key",))
         key = ""
     if not key:
-        admission = await admit(context, chat)
+        admission = await admit(context, chat, card)
         inline = admission.card.kind == "image" or chat.images is not None
         pending = [context.service.gateway.chat(chat, admission) for _ in range(chat.n)]
         return Begun(merged(pending), context.meta(row.id_prefix), chat.model or admission.card.id, inline)
@@ -90,11 +91,11 @@ async def begin(context: NodeContext, asked: Asked) -> Begun:
     return Begun(events, meta, batch.model, loads(batch.metadata)["inline"])
 
 
-def _media_card(context: NodeContext, chat: ChatRequest) -> ModelCard | None:
-    """What makes videos or music, where such a one is asked; whatever is wrong with the name is told on the way."""
+def _card(context: NodeContext, chat: ChatRequest) -> ModelCard | None:
+    """The model that is asked; whatever is wrong with its name is told on the way."""
+    gateway = context.service.gateway
     with suppress(ModelNotFound):
-        card = context.service.gateway.resolve(chat.model or "", context.caller.tenant)
-        return card if card.kind in MEDIA_KINDS else None
+        return gateway.resolve(chat.model or gateway.default_model, context.caller.tenant)
     return None
 
 
@@ -153,10 +154,10 @@ async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: st
     return batch
 
 
-async def admit(context: NodeContext, chat: ChatRequest) -> Admission:
-    """Count the call and note in the headers what was left and what is ignored."""
+async def admit(context: NodeContext, chat: ChatRequest, card: ModelCard | None = None) -> Admission:
+    """Count the call and note in the headers what was left and what is ignored. card: its model's, where that is known."""
     admission = await context.service.gateway.admit(
-        chat.model, context.caller, context.model_policy or chat.model_policy, charge=charge_of(chat)
+        chat.model, context.caller, context.model_policy or chat.model_policy, charge=charge_of(chat), card=card
     )
     context.admitted(admission.quota)
     name_ignored(context, chat)
