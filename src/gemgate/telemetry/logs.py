@@ -180,31 +180,24 @@ _QUOTED = re.compile(r"[ \t=\r\n\"']")
 """What a line for people has only between quotes."""
 
 
-def _text(key: str, value: object) -> str:
-    return str(value)
-
-
-def _name(key: str, value: object) -> str:
-    return f"{value!s:<30}"
-
-
 def _pair(key: str, value: object) -> str:
     return f"{key}={value if isinstance(value, str) and not _QUOTED.search(value) else repr(value)}"
 
 
-def _console() -> structlog.dev.ConsoleRenderer:
-    """Lines for people: with structlog's columns on a terminal, else without the colours that make those slow."""
-    traceback = structlog.dev.plain_traceback
-    if sys.stderr.isatty():
-        return structlog.dev.ConsoleRenderer(exception_formatter=traceback)
-    levels = structlog.dev.ConsoleRenderer.get_default_level_styles(colors=False)
-    columns = [
-        structlog.dev.Column("", _pair),
-        structlog.dev.Column("timestamp", _text),
-        structlog.dev.Column("level", structlog.dev.LogLevelColumnFormatter(levels, "")),
-        structlog.dev.Column("event", _name),
-    ]
-    return structlog.dev.ConsoleRenderer(columns=columns, exception_formatter=traceback)
+def _line(_logger: object, _method: str, event: dict[str, Any]) -> str:
+    """A line for people as structlog's own renderer writes it without colours, at half its cost."""
+    when, level, name, trace = (event.pop(key, "") for key in ("timestamp", "level", "event", "exception"))
+    pairs = [_pair(key, event[key]) for key in sorted(event)]
+    line = " ".join([f"{when} [{level:<9}] {name!s:<30}", *pairs]).rstrip(" ")
+    return f"{line}\n{trace}" if trace else line
+
+
+def _rendering(form: str) -> list[Any]:
+    """The last processors of a line: JSON, or for people, with colours on a terminal."""
+    if form != "json" and sys.stderr.isatty():
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _line
+    return [structlog.processors.format_exc_info, renderer]
 
 
 class _Masked(structlog.stdlib.ProcessorFormatter):
@@ -241,8 +234,7 @@ def set_up_logging(level: str, form: str, secrets: Collection[str] = ()) -> None
     """
     hidden = tuple(sorted({one for one in secrets if len(one) >= LEAST_SECRET}, key=len, reverse=True))
     shared: list[Any] = [_stamped]
-    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _console()
-    ending = [*([structlog.processors.format_exc_info] if form == "json" else []), renderer]
+    ending = _rendering(form)
     handler = logging.StreamHandler(sys.stderr)
     written = _Written(handler)
     structlog.configure(

@@ -27,10 +27,16 @@ class RequestHeaders(Headers):
         return self._first.get(key.lower(), default)
 
 
+LONGEST_HOST = 260
+"""Characters of a host with its port: longer ones are none, and are not kept."""
+
+
 def netloc_of(connection: HTTPConnection) -> str:
     """What the client called us: `url.netloc`, for which the framework writes and reads the whole address."""
-    scope, server = connection.scope, connection.scope.get("server")
-    return _netloc(scope.get("scheme", "http"), connection.headers.get("host"), tuple(server) if server else None)
+    scope, host, server = connection.scope, connection.headers.get("host"), connection.scope.get("server")
+    if host is not None and len(host) > LONGEST_HOST:
+        return connection.url.netloc
+    return _netloc(scope.get("scheme", "http"), host, tuple(server) if server else None)
 
 
 @lru_cache(maxsize=256)
