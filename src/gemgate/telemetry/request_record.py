@@ -324,7 +324,8 @@ def _delivered(record: RequestRecord, data: Data, now: Now) -> None:
         record.images.append(
             ImageFacts(
                 data["source"], data["size"], data["logo"], int(data["bytes"]),
-                data["fetch_seconds"], data["work_seconds"], data["store_seconds"], at=now(), id=str(data.get("id", "")),
+                data["fetch_seconds"], data["work_seconds"], data["store_seconds"],
+                at=now(), id=str(data.get("id", "")),
             )
         )  # fmt: skip
 

@@ -54,7 +54,7 @@ class _Arriving:
         self._begun = _now()
 
     async def next(self) -> bytes:
-        """What comes next, perhaps nothing; `more` tells whether that was not all. BadRequest when it takes too long."""
+        """What comes next, perhaps nothing; `more` says whether that was not all. BadRequest when it is too slow."""
         if self._request.scope.get(WHOLE):
             message = await self._request.receive()
         else:
