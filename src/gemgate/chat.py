@@ -333,6 +333,9 @@ class Reply:
         return tuple(part.image for part in self.parts if isinstance(part, ImageGenerated))
 
 
+_DELTAS = (TextDelta, ThoughtDelta)
+
+
 class Fold:
     """Collects events into a `Reply`; neighbouring deltas of one kind become one part."""
 
@@ -364,7 +367,7 @@ class Fold:
         return whole + "".join(self._pieces) if self._kind is TextDelta else whole
 
     def add(self, event: Event) -> None:
-        if isinstance(event, TextDelta | ThoughtDelta):
+        if isinstance(event, _DELTAS):
             if self._kind is not type(event):
                 self._flush()
                 self._kind = type(event)

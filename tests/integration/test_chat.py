@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import openai
 import pytest
 
+from gemgate import catalog
 from gemgate_simulator import Simulator
 from tests.support.patience import until
 from tests.support.serving import Served, served, settings_for
@@ -349,3 +351,19 @@ async def test_health_is_true_at_every_moment(gate: Served, sim: Simulator) -> N
         assert health["concurrency"]["available"] == 64
         assert health["conversations"] == {"total": 3, "active_in_memory": 0}
         assert health["storage"] == {"total_images": 1}
+
+
+@pytest.mark.parametrize("model", [None, "gemini-3-flash-preview"])
+async def test_a_chat_looks_up_its_model_once(gate: Served, monkeypatch: pytest.MonkeyPatch, model: str | None) -> None:
+    asked: list[str] = []
+    resolve = catalog.resolve
+
+    def counted(model: str, *more: Any) -> catalog.ModelCard:
+        asked.append(model)
+        return resolve(model, *more)
+
+    monkeypatch.setattr(catalog, "resolve", counted)
+    body = {"messages": [{"role": "user", "content": "hi"}], **({"model": model} if model else {})}
+    async with aiohttp.ClientSession(gate.url) as http, http.post("/v1/chat/completions", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+    assert asked == ["gemini-3-flash-preview"]

@@ -22,7 +22,9 @@ from gemgate.chat import (
     Began,
     ChatRequest,
     Event,
+    Reply,
     Reuse,
+    afold,
 )
 from gemgate.errors import (
     BadRequest,
@@ -115,12 +117,13 @@ class Gateway:
         *,
         later: bool = False,
         charge: Charge = NOTHING,
+        card: ModelCard | None = None,
     ) -> Admission:
         """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, NoAccount, RateLimited.
 
-        later: it waits for an account. charge: to the budgets.
+        later: it waits for an account. charge: to the budgets. card: what `resolve` has said of the model already.
         """
-        return await self._admit(model or self.default_model, caller, policy, charge, later=later)
+        return await self._admit(model or self.default_model, caller, policy, charge, later=later, card=card)
 
     async def admit_images(
         self,
@@ -143,9 +146,16 @@ class Gateway:
         return Admission(card, await self._count(card.id, card, caller, charge), caller, self.model_policy)
 
     async def _admit(
-        self, model: str, caller: Caller, policy: Policy | None, charge: Charge, *, later: bool = False
+        self,
+        model: str,
+        caller: Caller,
+        policy: Policy | None,
+        charge: Charge,
+        *,
+        later: bool = False,
+        card: ModelCard | None = None,
     ) -> Admission:
-        card = self.resolve(model, caller.tenant)
+        card = card or self.resolve(model, caller.tenant)
         if card.kind == "research":
             raise only_in_background(model)
         check_scope(card, caller)
@@ -195,6 +205,14 @@ class Gateway:
         answer = self._answer(request, admission, background=background, journal=journal)
         events = from_image(answer.events()) if answer.demands_image else answer.events()
         return events if request.transcription is None else only_words(events)
+
+    async def reply(self, request: ChatRequest, admission: Admission) -> Reply:
+        """One whole answer: what the events of `chat` fold to."""
+        if request.transcription is not None:  # its events are not those of the answer
+            async with aclosing(self.chat(request, admission)) as events:
+                return await afold(events)
+        _check_answers(admission.card)
+        return await self._answer(request, admission).reply()
 
     def _answer(
         self,

@@ -107,7 +107,7 @@ class LogObserver:
     """
 
     def __init__(self) -> None:
-        self._log = get_logger()
+        self._log = get_logger().bind()
         self._least = logging.getLogger("gemgate").getEffectiveLevel()
         self._over: RequestRecord | None = None
         told = (name for name, level in _LEVELS.items() if level >= self._least)
@@ -163,41 +163,41 @@ def _time(name: str, value: float) -> str | float:
     return round(value, 3)
 
 
-def _with_request(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _stamped(_logger: object, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """With its request, its level and its time, as `add_log_level` and `TimeStamper` of structlog write them."""
     if "request_id" not in event and (request_id := REQUEST_ID.get()):
         event["request_id"] = request_id
+    event["level"] = _LEVEL_OF.get(method, method)
+    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return event
+
+
+_LEVEL_OF = {"warn": "warning", "exception": "error"}
+"""What structlog's methods are called, where that is not the level's name."""
 
 
 _QUOTED = re.compile(r"[ \t=\r\n\"']")
 """What a line for people has only between quotes."""
 
 
-def _text(key: str, value: object) -> str:
-    return str(value)
-
-
-def _name(key: str, value: object) -> str:
-    return f"{value!s:<30}"
-
-
 def _pair(key: str, value: object) -> str:
     return f"{key}={value if isinstance(value, str) and not _QUOTED.search(value) else repr(value)}"
 
 
-def _console() -> structlog.dev.ConsoleRenderer:
-    """Lines for people: with structlog's columns on a terminal, else without the colours that make those slow."""
-    traceback = structlog.dev.plain_traceback
-    if sys.stderr.isatty():
-        return structlog.dev.ConsoleRenderer(exception_formatter=traceback)
-    levels = structlog.dev.ConsoleRenderer.get_default_level_styles(colors=False)
-    columns = [
-        structlog.dev.Column("", _pair),
-        structlog.dev.Column("timestamp", _text),
-        structlog.dev.Column("level", structlog.dev.LogLevelColumnFormatter(levels, "")),
-        structlog.dev.Column("event", _name),
-    ]
-    return structlog.dev.ConsoleRenderer(columns=columns, exception_formatter=traceback)
+def _line(_logger: object, _method: str, event: dict[str, Any]) -> str:
+    """A line for people as structlog's own renderer writes it without colours, at half its cost."""
+    when, level, name, trace = (event.pop(key, "") for key in ("timestamp", "level", "event", "exception"))
+    pairs = [_pair(key, event[key]) for key in sorted(event)]
+    line = " ".join([f"{when} [{level:<9}] {name!s:<30}", *pairs]).rstrip(" ")
+    return f"{line}\n{trace}" if trace else line
+
+
+def _rendering(form: str) -> list[Any]:
+    """The last processors of a line: JSON, or for people, with colours on a terminal."""
+    if form != "json" and sys.stderr.isatty():
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _line
+    return [structlog.processors.format_exc_info, renderer]
 
 
 class _Masked(structlog.stdlib.ProcessorFormatter):
@@ -233,13 +233,8 @@ def set_up_logging(level: str, form: str, secrets: Collection[str] = ()) -> None
     form: "json", or anything else for people.
     """
     hidden = tuple(sorted({one for one in secrets if len(one) >= LEAST_SECRET}, key=len, reverse=True))
-    shared: list[Any] = [
-        _with_request,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _console()
-    ending = [*([structlog.processors.format_exc_info] if form == "json" else []), renderer]
+    shared: list[Any] = [_stamped]
+    ending = _rendering(form)
     handler = logging.StreamHandler(sys.stderr)
     written = _Written(handler)
     structlog.configure(

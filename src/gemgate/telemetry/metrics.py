@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gemgate.dialects.table import gen_ai_operation
 from gemgate.ports.runtime import Listener, TelemetryEvent
 from gemgate.telemetry.gauges import Value
-from gemgate.telemetry.metric_specs import EVENT_METRICS, GAUGES, PROVIDER, MetricSpec
+from gemgate.telemetry.instruments import Instruments
+from gemgate.telemetry.metric_specs import EVENT_METRICS, GAUGES, PROVIDER
 from gemgate.telemetry.request_record import RequestRecord
 
 _OF_MEDIA = {"video": "gemgate_videos", "music": "gemgate_music"}
@@ -23,14 +24,15 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._of: dict[str, Any] = {meter.name: _made(meter, self.registry) for meter in EVENT_METRICS}
-        self._rows = _Rows(self._of)
+        told = Instruments(EVENT_METRICS)
+        self.registry.register(told)
+        self._add, self._count, self._observe = told.add, told.count, told.observe
         self.listeners: Mapping[str, Listener] = {
-            "request.begun": lambda fact: self._of["gemgate_http_requests_active"].inc(),
+            "request.begun": lambda fact: self._add("gemgate_http_requests_active", 1),
             "request.done": self._done,
             "request.abandoned": self._abandoned,
-            "stream.opened": lambda fact: self._of["gemgate_streams_open"].inc(),
-            "stream.closed": lambda fact: self._of["gemgate_streams_open"].dec(),
+            "stream.opened": lambda fact: self._add("gemgate_streams_open", 1),
+            "stream.closed": lambda fact: self._add("gemgate_streams_open", -1),
             "limit.refused": lambda fact: self._count("gemgate_limiter_refusals", fact.data["rule"]),
             "lease.granted": self._granted,
             "attempt.sent": lambda fact: self._count("gemgate_prompts_sent", fact.data["account"]),
@@ -39,8 +41,8 @@ class Metrics:
             ),
             "attempt.ended": self._ended,
             "answer.unknown": lambda fact: self._count("gemgate_wire_unknown", fact.data["field"]),
-            "answer.kept_alive": lambda fact: self._of["gemgate_answers_kept_alive"].inc(),
-            "answer.not_stored": lambda fact: self._of["gemgate_answers_not_stored"].inc(),
+            "answer.kept_alive": lambda fact: self._add("gemgate_answers_kept_alive", 1),
+            "answer.not_stored": lambda fact: self._add("gemgate_answers_not_stored", 1),
             "attempt.then": lambda fact: self._count("gemgate_failures_handled", fact.data["then"]),
             "image.delivered": self._delivered,
             "image.failed": lambda fact: self._count("gemgate_pictures_failed", fact.data["kind"]),
@@ -63,7 +65,7 @@ class Metrics:
                 "gemgate_cookie_pushes", fact.data["account"], fact.data["outcome"]
             ),
             "cookies.not_rotated": lambda fact: self._count("gemgate_cookie_rotations", fact.data["account"], "failed"),
-            "loop.lag": lambda fact: self._of["gemgate_event_loop_lag_seconds"].observe(fact.data["seconds"]),
+            "loop.lag": self._lagged,
         }
         ProcessCollector(registry=self.registry)
 
@@ -87,15 +89,9 @@ class Metrics:
             self._observe("gen_ai_client_token_usage", record.prompt_tokens, *labels, "input")
             self._observe("gen_ai_client_token_usage", record.output_tokens, *labels, "output")
 
-    def _count(self, name: str, *labels: Any) -> None:
-        self._rows[name, labels].inc()
-
-    def _observe(self, name: str, value: float, *labels: str) -> None:
-        self._rows[name, labels].observe(value)
-
     def _done(self, fact: TelemetryEvent) -> None:
         data: Mapping[str, Any] = fact.data
-        self._of["gemgate_http_requests_active"].dec()
+        self._add("gemgate_http_requests_active", -1)
         self._count("gemgate_http_requests", data["operation"], str(data["status"]))
         self._observe("gemgate_http_request_duration_seconds", data["seconds"], data["operation"])
         if (added := data.get("added")) is not None:
@@ -111,6 +107,10 @@ class Metrics:
         data: Mapping[str, Any] = fact.data
         if data["outcome"] != "finishing":
             self._count("gemgate_abandoned_calls", data["outcome"])
+
+    def _lagged(self, fact: TelemetryEvent) -> None:
+        data: Mapping[str, Any] = fact.data
+        self._observe("gemgate_event_loop_lag_seconds", data["seconds"])
 
     def _granted(self, fact: TelemetryEvent) -> None:
         data: Mapping[str, Any] = fact.data
@@ -134,8 +134,8 @@ class Metrics:
     def _delivered(self, fact: TelemetryEvent) -> None:
         data: Mapping[str, Any] = fact.data
         self._count("gemgate_pictures", data["logo"], _size(str(data["size"])))
-        self._of["gemgate_picture_downloaded_bytes"].inc(data["fetched_bytes"])
-        self._of["gemgate_picture_stored_bytes"].inc(data["bytes"])
+        self._add("gemgate_picture_downloaded_bytes", data["fetched_bytes"])
+        self._add("gemgate_picture_stored_bytes", data["bytes"])
         for stage, name in (("download", "fetch_seconds"), ("work", "work_seconds"), ("store", "store_seconds")):
             self._observe("gemgate_picture_seconds", data[name], stage)
 
@@ -144,14 +144,14 @@ class Metrics:
         data: Mapping[str, Any] = fact.data
         kind = data["media"]
         self._count(_OF_MEDIA[kind], "delivered")
-        self._of[f"gemgate_{kind}_bytes"].inc(data["bytes"])
-        self._of[f"gemgate_{kind}_fetch_seconds"].observe(data["seconds"])
+        self._add(f"gemgate_{kind}_bytes", data["bytes"])
+        self._observe(f"gemgate_{kind}_fetch_seconds", data["seconds"])
 
     def _researched(self, fact: TelemetryEvent) -> None:
         data: Mapping[str, Any] = fact.data
         self._count("gemgate_researches", data["what"])
         if data["what"] == "report":
-            self._of["gemgate_research_seconds"].observe(data["seconds"])
+            self._observe("gemgate_research_seconds", data["seconds"])
 
     def _circuit(self, fact: TelemetryEvent) -> None:
         data: Mapping[str, Any] = fact.data
@@ -161,20 +161,7 @@ class Metrics:
     def _address(self, fact: TelemetryEvent) -> None:
         data: Mapping[str, Any] = fact.data
         if data["open"]:
-            self._of["gemgate_address_blocks"].inc()
-
-
-class _Rows(dict[tuple[str, tuple[Any, ...]], Any]):
-    """The metrics with labels: finding one anew costs the library more than counting does."""
-
-    def __init__(self, of: Mapping[str, Any]) -> None:
-        super().__init__()
-        self._of = of
-
-    def __missing__(self, key: tuple[str, tuple[Any, ...]]) -> Any:
-        name, labels = key
-        row = self[key] = self._of[name].labels(*labels)
-        return row
+            self._add("gemgate_address_blocks", 1)
 
 
 class _Standing(Collector):
@@ -187,16 +174,6 @@ class _Standing(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         return [family for family in self._families.values() if family.samples]
-
-
-def _made(meter: MetricSpec, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
-    match meter.kind:
-        case "counter":
-            return Counter(meter.name, meter.about, meter.labels, registry=registry)
-        case "gauge":
-            return Gauge(meter.name, meter.about, meter.labels, registry=registry)
-        case "histogram":
-            return Histogram(meter.name, meter.about, meter.labels, buckets=meter.buckets, registry=registry)
 
 
 def _size(size: str) -> str:

@@ -36,10 +36,13 @@ class RecentRequests:
         self.listeners = {**self._fold, "request.begun": self._begun, "request.done": self._done}
 
     def _folding(self, fold: Reducer) -> Listener:
+        under_way, ended, now = self._open, self._ended, self._now
+
         def take(fact: TelemetryEvent) -> None:
-            record = self.get(fact.request_id)  # images of a caller who left come after its request's end
+            # Images of a caller who left come after its request's end
+            record = under_way.get(fact.request_id) or ended.get(fact.request_id)
             if record is not None:
-                fold(record, fact.data, self._now())
+                fold(record, fact.data, now)
 
         return take
 

@@ -19,6 +19,8 @@ MOST = 48
 """Attempts, images or repairs of one request that are kept in detail."""
 
 Data = Mapping[str, Any]
+Now = Callable[[], float]
+"""The moment, in epoch seconds."""
 
 
 @frozen
@@ -221,150 +223,151 @@ def _seconds(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _begun(record: RequestRecord, data: Data, now: float) -> None:
+def _begun(record: RequestRecord, data: Data, now: Now) -> None:
     record.method = str(data.get("method", ""))
     record.traceparent = str(data.get("traceparent", ""))
 
 
-def _identified(record: RequestRecord, data: Data, now: float) -> None:
+def _identified(record: RequestRecord, data: Data, now: Now) -> None:
     record.operation, record.dialect = str(data["operation"]), str(data["dialect"])
     record.tenant, record.client = str(data["tenant"]), str(data["client"])
 
 
-def _admitted(record: RequestRecord, data: Data, now: float) -> None:
+def _admitted(record: RequestRecord, data: Data, now: Now) -> None:
     record.model_asked, record.model = str(data["asked"]), str(data["model"])
     record.tenant, record.client = str(data["tenant"]), str(data["client"])
 
 
-def _ignored(record: RequestRecord, data: Data, now: float) -> None:
+def _ignored(record: RequestRecord, data: Data, now: Now) -> None:
     record.ignored = tuple(str(data["names"]).split(", "))
 
 
-def _planned(record: RequestRecord, data: Data, now: float) -> None:
+def _planned(record: RequestRecord, data: Data, now: Now) -> None:
     record.messages, record.new_messages = int(data["messages"]), int(data["new"])
 
 
-def _skipped(record: RequestRecord, data: Data, now: float) -> None:
+def _skipped(record: RequestRecord, data: Data, now: Now) -> None:
     if (attempt := record.attempt(data)) and len(attempt.skipped) < MOST:
         attempt.skipped.append(
             PassedOver(data["account"], data["state"], LocalText(data["why"], data["why_zh"]), data["until"] or 0.0)
         )
 
 
-def _granted(record: RequestRecord, data: Data, now: float) -> None:
+def _granted(record: RequestRecord, data: Data, now: Now) -> None:
     if attempt := record.attempt(data):
         attempt.repair = data["repair"]
         attempt.account, attempt.why, attempt.reuse = data["account"], data["why"], data["reuse"]
         attempt.queue, attempt.pace = float(data["queue"]), float(data["pace"])
 
 
-def _refused(record: RequestRecord, data: Data, now: float) -> None:
+def _refused(record: RequestRecord, data: Data, now: Now) -> None:
     if attempt := record.attempt(data):
         attempt.outcome, attempt.queue, attempt.repair = "refused", float(data["queue"]), data["repair"]
         attempt.trouble = _trouble(data)
 
 
-def _sent(record: RequestRecord, data: Data, now: float) -> None:
+def _sent(record: RequestRecord, data: Data, now: Now) -> None:
     record.filed = max(record.filed, int(data["filed"]))
     if attempt := record.attempt(data):
         attempt.outcome, attempt.generated, attempt.offer = "sent", "maybe", data["offer"]
-        attempt.sent_at = now
+        attempt.sent_at = now()
 
 
-def _spoke(record: RequestRecord, data: Data, now: float) -> None:
+def _spoke(record: RequestRecord, data: Data, now: Now) -> None:
     if record.first_byte is None:
-        record.first_byte = max(0.0, now - record.began)
+        record.first_byte = max(0.0, now() - record.began)
     if attempt := record.attempt(data):
         attempt.first_byte = float(data["seconds"])
 
 
-def _signed(record: RequestRecord, data: Data, now: float) -> None:
+def _signed(record: RequestRecord, data: Data, now: Now) -> None:
     if attempt := record.attempt(data):
         attempt.served, attempt.painter = data["served"], data["painter"]
 
 
-def _lowered(record: RequestRecord, data: Data, now: float) -> None:
+def _lowered(record: RequestRecord, data: Data, now: Now) -> None:
     if attempt := record.attempt(data):
         attempt.lowered = data["cause"]
 
 
-def _failed(record: RequestRecord, data: Data, now: float) -> None:
+def _failed(record: RequestRecord, data: Data, now: Now) -> None:
     if attempt := record.attempt(data):
         attempt.outcome, attempt.generated, attempt.trouble = "failed", data["generated"], _trouble(data)
 
 
-def _then(record: RequestRecord, data: Data, now: float) -> None:
+def _then(record: RequestRecord, data: Data, now: Now) -> None:
     if attempt := record.attempt(data):
         attempt.then = data["then"]
 
 
-def _ended(record: RequestRecord, data: Data, now: float) -> None:
+def _ended(record: RequestRecord, data: Data, now: Now) -> None:
     if attempt := record.attempt(data):
-        attempt.upstream, attempt.ended_at = float(data["upstream"]), now
+        attempt.upstream, attempt.ended_at = float(data["upstream"]), now()
         if attempt.outcome == "sent":
             attempt.outcome = data["outcome"]
             attempt.generated = "yes" if data["outcome"] == "answered" else attempt.generated
 
 
-def _unknown(record: RequestRecord, data: Data, now: float) -> None:
+def _unknown(record: RequestRecord, data: Data, now: Now) -> None:
     attempt = record.attempt(data)
     if attempt and data["field"] not in attempt.unknown and len(attempt.unknown) < MOST:
         attempt.unknown.append(str(data["field"]))
 
 
-def _not_stored(record: RequestRecord, data: Data, now: float) -> None:
+def _not_stored(record: RequestRecord, data: Data, now: Now) -> None:
     if attempt := record.attempt(data):
         attempt.stored = False
 
 
-def _delivered(record: RequestRecord, data: Data, now: float) -> None:
+def _delivered(record: RequestRecord, data: Data, now: Now) -> None:
     if record.room(record.images):
         record.images.append(
             ImageFacts(
                 data["source"], data["size"], data["logo"], int(data["bytes"]),
-                data["fetch_seconds"], data["work_seconds"], data["store_seconds"], at=now, id=str(data.get("id", "")),
+                data["fetch_seconds"], data["work_seconds"], data["store_seconds"],
+                at=now(), id=str(data.get("id", "")),
             )
         )  # fmt: skip
 
 
-def _undelivered(record: RequestRecord, data: Data, now: float) -> None:
+def _undelivered(record: RequestRecord, data: Data, now: Now) -> None:
     if record.room(record.images):
-        record.images.append(ImageFacts(download=data["seconds"], failed=data["kind"], at=now))
+        record.images.append(ImageFacts(download=data["seconds"], failed=data["kind"], at=now()))
 
 
-def _beside(record: RequestRecord, data: Data, now: float) -> None:
+def _beside(record: RequestRecord, data: Data, now: Now) -> None:
     kinds = ("sources", "pictures", "documents", "media", "runs", "suggestions")
     record.beside = {kind: int(data[kind]) for kind in kinds if data[kind]}
     record.beside_shown = bool(data["shown"])
 
 
-def _tokens(record: RequestRecord, data: Data, now: float) -> None:
+def _tokens(record: RequestRecord, data: Data, now: Now) -> None:
     record.prompt_tokens += int(data["prompt"])
     record.output_tokens += int(data["completion"])
 
 
-def _in_trouble(record: RequestRecord, data: Data, now: float) -> None:
+def _in_trouble(record: RequestRecord, data: Data, now: Now) -> None:
     record.trouble = _trouble(data)
     record.in_band = record.in_band or bool(data.get("in_band"))
 
 
-def _streams(record: RequestRecord, data: Data, now: float) -> None:
+def _streams(record: RequestRecord, data: Data, now: Now) -> None:
     record.streamed = True
 
 
-def _task(record: RequestRecord, data: Data, now: float) -> None:
+def _task(record: RequestRecord, data: Data, now: Now) -> None:
     record.task = str(data["id"])
 
 
-def _abandoned(record: RequestRecord, data: Data, now: float) -> None:
+def _abandoned(record: RequestRecord, data: Data, now: Now) -> None:
     record.abandoned = str(data["outcome"])
 
 
-def _kept_alive(record: RequestRecord, data: Data, now: float) -> None:
+def _kept_alive(record: RequestRecord, data: Data, now: Now) -> None:
     record.kept_alive = True
 
 
-def _done(record: RequestRecord, data: Data, now: float) -> None:
+def _done(record: RequestRecord, data: Data, now: Now) -> None:
     record.operation = str(data["operation"])
     record.path = str(data["path"])
     record.status, record.seconds = int(data["status"]), float(data["seconds"])
@@ -374,8 +377,8 @@ def _trouble(data: Data) -> Failure:
     return Failure(str(data["kind"]), LocalText(str(data["why"]), str(data["why_zh"])), str(data.get("code") or ""))
 
 
-Reducer = Callable[[RequestRecord, Data, float], None]
-"""Adds a fact's data to a record; the moment in epoch seconds."""
+Reducer = Callable[[RequestRecord, Data, Now], None]
+"""Adds a fact's data to a record; few ask when that was."""
 
 REDUCERS: Mapping[str, Reducer] = {
     "request.begun": _begun,

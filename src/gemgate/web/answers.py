@@ -6,8 +6,8 @@ Without one nothing of that is in its way.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from gemgate.batches import Batch
 from gemgate.catalog import ModelCard
-from gemgate.chat import ChatRequest, Event
+from gemgate.chat import ChatRequest, Event, Fold, Reply
 from gemgate.dialects import image_tasks, wire
 from gemgate.dialects.rows import Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta
@@ -55,9 +55,13 @@ class Asked:
 
 @frozen
 class Begun:
-    """A call that is admitted, its events not read yet. model: as it is called; inline: images were asked for."""
+    """A call that is admitted, and not answered yet: its answers come as events, or whole; one of the two, once.
 
-    events: Events
+    model: as it is called; inline: images were asked for.
+    """
+
+    events: Callable[[], Events]
+    whole: Callable[[], Awaitable[list[Reply]]]
     meta: ResponseMeta
     model: str
     inline: bool
@@ -72,29 +76,49 @@ async def begin(context: NodeContext, asked: Asked) -> Begun:
     """Admit the call and begin it, or find the one that came under its idempotency key before. Conflict."""
     row, chat = asked.row, asked.chat
     key = key_of(context)
-    if (card := _media_card(context, chat)) is not None:
+    card = _card(context, chat)
+    if card is not None and card.kind in MEDIA_KINDS:
         return await _media(context, asked, card)
     if key and row.form is not None:  # a form is not kept, so that nothing could be begun again
         unmet(context, ("idempotency-key",))
         key = ""
     if not key:
-        admission = await admit(context, chat)
+        admission = await admit(context, chat, card)
         inline = admission.card.kind == "image" or chat.images is not None
-        pending = [context.service.gateway.chat(chat, admission) for _ in range(chat.n)]
-        return Begun(merged(pending), context.meta(row.id_prefix), chat.model or admission.card.id, inline)
+        gateway = context.service.gateway
+
+        def events() -> Events:
+            return merged([gateway.chat(chat, admission) for _ in range(chat.n)])
+
+        async def whole() -> list[Reply]:
+            return [await gateway.reply(chat, admission)] if chat.n == 1 else await folded(events(), chat.n)
+
+        return Begun(events, whole, context.meta(row.id_prefix), chat.model or admission.card.id, inline)
     batch = await _entered(context, asked, "answer", key)
     context.headers["x-gemgate-task"] = batch.id
     own = batch.id.removeprefix(answers.PREFIX)
     meta = replace(context.meta(""), id=row.id_prefix + own, created=int(batch.created_at))
-    events = context.service.answers.events(batch)
-    return Begun(events, meta, batch.model, loads(batch.metadata)["inline"])
+    return _begun(context.service.answers.events(batch), chat.n, meta, batch.model, loads(batch.metadata)["inline"])
 
 
-def _media_card(context: NodeContext, chat: ChatRequest) -> ModelCard | None:
-    """What makes videos or music, where such a one is asked; whatever is wrong with the name is told on the way."""
+def _begun(events: Events, answers: int, meta: ResponseMeta, model: str, inline: bool) -> Begun:
+    return Begun(lambda: events, lambda: folded(events, answers), meta, model, inline)
+
+
+async def folded(events: Events, answers: int) -> list[Reply]:
+    """All answers of a call, once each has ended."""
+    folds = [Fold() for _ in range(answers)]
+    async with aclosing(events):
+        async for index, event in events:
+            folds[index].add(event)
+    return [one.reply() for one in folds]
+
+
+def _card(context: NodeContext, chat: ChatRequest) -> ModelCard | None:
+    """The model that is asked; whatever is wrong with its name is told on the way."""
+    gateway = context.service.gateway
     with suppress(ModelNotFound):
-        card = context.service.gateway.resolve(chat.model or "", context.caller.tenant)
-        return card if card.kind in MEDIA_KINDS else None
+        return gateway.resolve(chat.model or gateway.default_model, context.caller.tenant)
     return None
 
 
@@ -105,7 +129,7 @@ async def _media(context: NodeContext, asked: Asked, card: ModelCard) -> Begun:
     tokens = gateway.count_tokens(chat, caller.tenant)
     jobs, link = jobs_of(context, made.kind), partial(address_of, context)
     events = told(jobs, caller, made, link, plays=chat.plays, prompt_tokens=tokens)
-    return Begun(merged([events]), context.meta(asked.row.id_prefix), chat.model or card.id, False)
+    return _begun(merged([events]), chat.n, context.meta(asked.row.id_prefix), chat.model or card.id, False)
 
 
 async def in_background(context: NodeContext, asked: Asked, kind: AnswerKind) -> Response:
@@ -153,10 +177,10 @@ async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: st
     return batch
 
 
-async def admit(context: NodeContext, chat: ChatRequest) -> Admission:
-    """Count the call and note in the headers what was left and what is ignored."""
+async def admit(context: NodeContext, chat: ChatRequest, card: ModelCard | None = None) -> Admission:
+    """Count the call and note in the headers what was left and what is ignored. card: its model's, if that is known."""
     admission = await context.service.gateway.admit(
-        chat.model, context.caller, context.model_policy or chat.model_policy, charge=charge_of(chat)
+        chat.model, context.caller, context.model_policy or chat.model_policy, charge=charge_of(chat), card=card
     )
     context.admitted(admission.quota)
     name_ignored(context, chat)

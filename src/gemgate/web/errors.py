@@ -14,14 +14,14 @@ from gemgate.errors import GatewayError
 
 
 def _dialect(connection: HTTPConnection) -> Dialect:
-    return table.dialect_at(connection.url.path, connection.headers)
+    return table.dialect_at(connection.scope["path"], connection.headers)
 
 
 def error_body_for(connection: HTTPConnection) -> ErrorBody:
     """The error writer of the dialect that a request belongs to (docs/client-contracts.md 1)."""
     dialect = _dialect(connection)
     if dialect.error_at is not None:
-        return dialect.error_at(connection.url.path, connection.query_params)
+        return dialect.error_at(connection.scope["path"], connection.query_params)
     return dialect.error_body
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.datastructures import URL, Headers
+from starlette.requests import HTTPConnection, Request
 from starlette.types import Scope
 
 
@@ -25,6 +25,24 @@ class RequestHeaders(Headers):
 
     def get(self, key: str, default: Any = None) -> Any:
         return self._first.get(key.lower(), default)
+
+
+LONGEST_HOST = 260
+"""Characters of a host with its port: longer ones are none, and are not kept."""
+
+
+def netloc_of(connection: HTTPConnection) -> str:
+    """What the client called us: `url.netloc`, for which the framework writes and reads the whole address."""
+    scope, host, server = connection.scope, connection.headers.get("host"), connection.scope.get("server")
+    if host is not None and len(host) > LONGEST_HOST:
+        return connection.url.netloc
+    return _netloc(scope.get("scheme", "http"), host, tuple(server) if server else None)
+
+
+@lru_cache(maxsize=256)
+def _netloc(scheme: str, host: str | None, server: tuple[str, int | None] | None) -> str:
+    headers = [] if host is None else [(b"host", host.encode("latin-1"))]
+    return URL(scope={"scheme": scheme, "server": server, "path": "/", "headers": headers}).netloc
 
 
 class DoorRequest(Request):

@@ -34,41 +34,55 @@ SILENCE_SECONDS, BODY_SECONDS, SLOWEST = 30.0, 60.0, 10_000
 """A body may pause so long, and comes within a minute plus its size at so many bytes a second."""
 
 
+class _Arriving:
+    """A body on its way. TooLarge as soon as it is known to exceed `limit` bytes, UnsupportedMedia if compressed."""
+
+    def __init__(self, request: Request, limit: int) -> None:
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding not in ("identity", ""):
+            raise UnsupportedMedia(
+                f"Content-Encoding {encoding} is not accepted; send the body as it is",
+                f"不接受 Content-Encoding {encoding}，请发送未压缩的请求体",
+            )
+        declared = request.headers.get("content-length", "")
+        if (whole(declared) or 0) > limit:
+            raise too_large(limit)
+        self.more = True
+        self._request = request
+        self._limit = limit
+        self._size = 0
+        self._begun = _now()
+
+    async def next(self) -> bytes:
+        """What comes next, perhaps nothing; `more` says whether that was not all. BadRequest when it is too slow."""
+        if self._request.scope.get(WHOLE):
+            message = await self._request.receive()
+        else:
+            # Cancelled is only the wait: a deadline round the whole body would run while others work on a chunk.
+            late = min(self._begun + BODY_SECONDS + self._size / SLOWEST, _now() + SILENCE_SECONDS)
+            try:
+                async with asyncio.timeout_at(late):
+                    message = await self._request.receive()
+            except TimeoutError:
+                raise BadRequest(
+                    "The body did not come in time; send it without pauses", "请求体未能及时到达", code="body_timeout"
+                ) from None
+        if message["type"] != "http.request":
+            raise ClientDisconnected
+        chunk: bytes = message.get("body", b"")
+        self._size += len(chunk)
+        if self._size > self._limit:
+            raise too_large(self._limit)
+        self.more = message.get("more_body", False)
+        return chunk
+
+
 async def chunks_of(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """The body as it comes; TooLarge as soon as it is known to exceed `limit` bytes, UnsupportedMedia if compressed."""
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", ""):
-        raise UnsupportedMedia(
-            f"Content-Encoding {encoding} is not accepted; send the body as it is",
-            f"不接受 Content-Encoding {encoding}，请发送未压缩的请求体",
-        )
-    declared = request.headers.get("content-length", "")
-    if (whole(declared) or 0) > limit:
-        raise too_large(limit)
-    size = 0
-    begun = _now()
-    try:
-        while True:
-            if request.scope.get(WHOLE):
-                message = await request.receive()
-            else:
-                # Cancelled is only the wait: a deadline round the whole loop would run while others work on a chunk.
-                async with asyncio.timeout_at(min(begun + BODY_SECONDS + size / SLOWEST, _now() + SILENCE_SECONDS)):
-                    message = await request.receive()
-            if message["type"] != "http.request":
-                raise ClientDisconnected
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
-                raise too_large(limit)
-            if chunk:
-                yield chunk
-            if not message.get("more_body", False):
-                return
-    except TimeoutError:
-        raise BadRequest(
-            "The body did not come in time; send it without pauses", "请求体未能及时到达", code="body_timeout"
-        ) from None
+    """The body as it comes; see `_Arriving`."""
+    body = _Arriving(request, limit)
+    while body.more:
+        if chunk := await body.next():
+            yield chunk
 
 
 def _now() -> float:
@@ -77,7 +91,10 @@ def _now() -> float:
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, at most `limit` bytes."""
-    return b"".join([chunk async for chunk in chunks_of(request, limit)])
+    body, chunks = _Arriving(request, limit), list[bytes]()
+    while body.more:
+        chunks.append(await body.next())
+    return b"".join(chunks)
 
 
 def too_large(limit: int) -> TooLarge:
