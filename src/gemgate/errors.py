@@ -6,7 +6,8 @@
     │   ├── BadRequest         a parameter, a body, an image
     │   ├── Unauthorized       no key, or a wrong one          Forbidden   a key that may not do this
     │   ├── NotFound           route, file, batch, image     ModelNotFound   with the list of what there is
-    │   ├── MethodNotAllowed   TooLarge   UnsupportedMedia   Conflict
+    │   ├── MethodNotAllowed   UnsupportedMedia   Conflict
+    │   ├── TooLarge           a body, a file, a prompt        NoRoom      its key has as much here as it may
     │   └── Unprocessable      understood, but it cannot be had (size_policy=require)
     ├── LimitError             our own rules
     │   ├── RateLimited        too often; carries the seconds
@@ -278,6 +279,10 @@ class Conflict(ClientError):
 
 class TooLarge(ClientError):
     kind = "too_large"
+
+
+class NoRoom(TooLarge):
+    """What a key has here is as much as it may have. Nothing is wrong with the call: some of it can be deleted."""
 
 
 class UnsupportedMedia(ClientError):

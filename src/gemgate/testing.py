@@ -183,6 +183,8 @@ class ScriptedUpstream:
 class MemoryConversations:
     """A conversation store that forgets with its process."""
 
+    per_key = 0
+
     def __init__(self) -> None:
         self.rows: dict[str, Conversation] = {}
         self.leases: dict[str, tuple[str, float]] = {}
@@ -240,6 +242,12 @@ class MemoryConversations:
         for conversation_id in old:
             await self.forget(conversation_id)
         return len(old)
+
+    async def forget_beyond(self) -> int:
+        return 0
+
+    async def has_room(self, tenant: str) -> bool:
+        return True
 
     async def count(self) -> int:
         return len(self.rows)

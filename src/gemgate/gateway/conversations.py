@@ -17,7 +17,7 @@ from typing import TypeVar
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, File, Image, Message, Reuse
-from gemgate.errors import GatewayError, NotFound, StorageDown
+from gemgate.errors import GatewayError, NoRoom, NotFound, StorageDown
 from gemgate.files import Inline
 from gemgate.offload import offload
 from gemgate.pool.pool import AccountPool
@@ -133,6 +133,8 @@ class Conversations:
         if request.conversation_id:
             conversation_id = request.conversation_id
             named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
+            if named is None and not await self._ask(lambda: self.store.has_room(caller.tenant)):
+                raise _crowded(self.store.per_key)
             messages = await _with_files(messages, lambda: self._with_stored(named, where, request.messages))
         chain = await _with_files(messages, lambda: chained(where, messages))
         plan = ConversationPlan(messages, where, chain, "miss", conversation_id=request.conversation_id or "")
@@ -325,6 +327,16 @@ def _forgotten() -> NotFound:
         "该对话的内容已不再保存：此密钥较新的对话已占满空间（CHATS_PER_KEY_MB）。请发送完整历史，或开始新的对话",
         param="conversation_id",
         code="conversation_forgotten",
+    )
+
+
+def _crowded(most: int) -> NoRoom:
+    return NoRoom(
+        f"Named conversations of one key may be {most} (CONVERSATIONS_PER_KEY), and so many are here: delete some, or "
+        "leave conversation_id out",
+        f"单个密钥的命名对话上限为 {most} 个（CONVERSATIONS_PER_KEY），已达上限：请先删除一些，或去掉 conversation_id",
+        param="conversation_id",
+        code="conversations_full",
     )
 
 

@@ -38,7 +38,9 @@ class Conversation:
 
 
 class ConversationStore(Protocol):
-    """Conversations never cross tenants: every question names one."""
+    """Conversations never cross tenants: every question names one. per_key: so many may one have, 0 = any number."""
+
+    per_key: int
 
     async def find(self, tenant: str, tips: Sequence[str]) -> Conversation | None:
         """The longest of the histories that is known and not being continued right now; one query for all."""
@@ -80,6 +82,14 @@ class ConversationStore(Protocol):
 
     async def forget_before(self, moment: float) -> int:
         """Drop what was not continued since `moment`; how many."""
+        ...
+
+    async def forget_beyond(self) -> int:
+        """Drop of each tenant what is more than it may have, the oldest; what callers named stays. How many."""
+        ...
+
+    async def has_room(self, tenant: str) -> bool:
+        """Whether the tenant may name one more, as `forget_beyond` has found."""
         ...
 
     async def count(self) -> int: ...
