@@ -211,8 +211,10 @@ class MemoryConversations:
     def save_soon(self, conversation: Conversation) -> bool:
         return False
 
-    async def save(self, conversation: Conversation) -> None:
+    async def save(self, conversation: Conversation, *, anew: bool = True) -> None:
         held = self.rows.get(conversation.id)
+        if held is None and not anew:
+            return
         if held is None or held.tenant == conversation.tenant:
             created = held.created_at if held else conversation.created_at
             self.rows[conversation.id] = replace(conversation, created_at=created)

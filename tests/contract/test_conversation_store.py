@@ -178,3 +178,14 @@ async def test_of_a_key_with_too_many_the_oldest_are_forgotten_and_named_ones_ne
     assert await store.has_room("ben")
     store.per_key = 0
     assert await store.forget_beyond() == 0
+
+
+async def test_what_was_deleted_meanwhile_does_not_come_back(store: SqlConversationStore) -> None:
+    await store.save(replace(ONE, named=True, transcript="[]"))
+    await store.save(replace(ONE, named=True, transcript="[1]"), anew=False)
+    kept = await store.get("alice", "one")
+    assert kept is not None
+    assert kept.transcript == "[1]"
+    await store.forget("one")
+    await store.save(replace(ONE, named=True, transcript="[2]"), anew=False)
+    assert await store.get("alice", "one") is None

@@ -49,6 +49,7 @@ class ConversationPlan:
     new:      how many messages at the end `known` has not heard.
     reuse:    what to report unless the conversation turns out to be lost on the way.
     chain:    fingerprints of the history; scope: what they were made with.
+    deleted:  its conversation was, while this answer went on; with these accounts.
     """
 
     messages: tuple[Message, ...]
@@ -62,6 +63,7 @@ class ConversationPlan:
     owner: str = ""
     cid: str = ""
     created_at: float = field(default=0.0)
+    deleted: AccountPool | None = None
 
     @property
     def names(self) -> list[str]:
@@ -235,8 +237,11 @@ class Conversations:
         )
         plan.known = None
         with contextlib.suppress(StorageDown):
-            if not self.store.save_soon(conversation):
-                await self._ask(lambda: self.store.save(conversation))
+            if plan.deleted is not None:
+                await self.delete(conversation, plan.deleted)
+            elif not self.store.save_soon(conversation):
+                begun = previous is None and plan.named is None
+                await self._ask(lambda: self.store.save(conversation, anew=begun))
             if previous is not None and previous.id != conversation.id:
                 replaced = previous.id
                 await self._ask(lambda: self.store.forget(replaced))
@@ -258,6 +263,8 @@ class Conversations:
         if plan.known is None:
             return
         known, plan.known = plan.known, None
+        if plan.deleted is not None:
+            return
         with contextlib.suppress(StorageDown):
             await self._ask(lambda: self._release_lease(known, plan.owner, lost=lost))
 
@@ -265,16 +272,21 @@ class Conversations:
         if lost and not known.named:
             if self._tracks and known.thread.cid:
                 # It still stands in the account's history and is ours to delete.
-                await self.store.save(replace(known, tip="", delete_at=self._due()))
+                await self.store.save(replace(known, tip="", delete_at=self._due()), anew=False)
             else:
                 await self.store.forget(known.id)
         elif lost:
-            await self.store.save(replace(known, tip=""))
+            await self.store.save(replace(known, tip=""), anew=False)
         else:
             await self.store.release(known.id, owner)
 
     async def delete(self, conversation: Conversation, pool: AccountPool) -> None:
-        """Forget it here, and delete it at Google when it was begun by us and its account can be reached now."""
+        """Forget it here, and delete it at Google when it was begun by us and its account can be reached now. An answer
+        that is under way in it does not bring it back.
+        """
+        for plan in self._under_way:
+            if any(one is not None and one.id == conversation.id for one in (plan.known, plan.named)):
+                plan.deleted = pool
         account = pool.account(conversation.account)
         if (
             account is not None

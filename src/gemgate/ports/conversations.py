@@ -60,8 +60,10 @@ class ConversationStore(Protocol):
         """Take it to be written within a moment, with others; False where that is not enough, but `save` is."""
         ...
 
-    async def save(self, conversation: Conversation) -> None:
-        """Write it as it stands now, and end the lease."""
+    async def save(self, conversation: Conversation, *, anew: bool = True) -> None:
+        """Write it as it stands now, and end the lease. anew: it may be one that is not there; else it was deleted
+        meanwhile, and stays so.
+        """
         ...
 
     async def forget(self, conversation_id: str) -> None: ...

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
-from sqlalchemy import Executable, Row, and_, delete, func, not_, or_, select, update
+from sqlalchemy import Executable, Row, Update, and_, delete, func, not_, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
@@ -111,16 +111,19 @@ class SqlConversationStore:
             self._told.set()
         return soon
 
-    async def save(self, conversation: Conversation) -> None:
+    async def save(self, conversation: Conversation, *, anew: bool = True) -> None:
         if self.save_soon(conversation):
             return
         await self.written()
         row = _row(conversation)
         async with self._database.writing() as connection:
-            saved = await connection.execute(_upsert(self._database.is_sqlite, told=True), row)
-            if saved.one_or_none() is None and conversation.thread.cid:  # the id is another tenant's, the chat is not
+            if anew:
+                saved = await connection.execute(_upsert(self._database.is_sqlite, told=True), row)
+            else:
+                saved = await connection.execute(_changed(row).returning(table.c.id))
+            if saved.one_or_none() is None and conversation.thread.cid:  # the id is another tenant's, or was deleted
                 await connection.execute(made_chats.of(conversation.thread.cid, conversation.tenant))
-            if conversation.transcript:
+            elif conversation.transcript:
                 await self._share.make_room(connection, conversation.tenant, conversation.id, cast("int", row["bytes"]))
 
     async def tend(self) -> None:
@@ -246,6 +249,12 @@ class SqlConversationStore:
         await self.written()
         async with self._database.reading() as connection:
             return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+def _changed(row: _Values) -> Update:
+    """What is new of one that is there."""
+    values = {name: value for name, value in row.items() if name not in ("id", "tenant", "created_at")}
+    return update(table).where(table.c.id == row["id"], table.c.tenant == row["tenant"]).values(values)
 
 
 @functools.cache
