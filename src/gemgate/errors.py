@@ -424,13 +424,18 @@ class Drift(GatewayError):
 
 
 class NoAccount(GatewayError):
-    """None usable. `quota` is true when waiting alone helps (429), false when a person must act (503)."""
+    """None usable. `quota` is true when waiting alone helps (429), `needs_person` when only somebody who signs one in,
+    resumes or adds one changes that.
+    """
 
     kind = "no_account"
 
-    def __init__(self, en: str, zh: str | None = None, *, quota: bool = False, **more: Any) -> None:
+    def __init__(
+        self, en: str, zh: str | None = None, *, quota: bool = False, needs_person: bool = False, **more: Any
+    ) -> None:
         super().__init__(en, zh, **more)
         self.quota = quota
+        self.needs_person = needs_person
 
 
 class OutputInvalid(GatewayError):
