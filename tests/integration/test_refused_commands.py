@@ -40,9 +40,9 @@ async def paused(tmp_path: Path) -> AsyncIterator[Served]:
         assert simulator.record.generations == 0
 
 
-def typed(line: str, folder: Path) -> Result:
+def typed(line: str, folder: Path, **more: str) -> Result:
     env = {"DATA_DIR": str(folder / "data"), "COOKIE_KEY_FILE": str(folder / "cookie.key"), "LANG": "C.UTF-8"}
-    return CliRunner().invoke(app, line.split(), env={**env, "LC_ALL": "C.UTF-8"})
+    return CliRunner().invoke(app, line.split(), env={**env, "LC_ALL": "C.UTF-8", **more})
 
 
 def check(done: Result, scripts: bool) -> None:
@@ -76,3 +76,19 @@ def test_what_is_wrong_beside_that_is_told_to_scripts_too(folder: Path) -> None:
     done = typed("transcribe gone.mp3 --json", folder)
     assert done.exit_code == 2
     assert "gone.mp3" in json.loads(done.stdout)["error"]["message"]
+
+
+@pytest.mark.parametrize("line", ["models", "image fox", "chat fox"])
+async def test_with_cookies_that_are_dead(line: str, folder: Path) -> None:
+    async with Simulator(accounts=("alice",)) as simulator:
+        dead = simulator.google.sign_in("alice")
+        simulator.google.expire("alice")
+        env = {
+            "SECURE_1PSID": dead["__Secure-1PSID"],
+            "SECURE_1PSIDTS": dead["__Secure-1PSIDTS"],
+            "PROXY_URL": simulator.proxy_url,
+            "PROXY_CA_FILE": str(simulator.ca_file),
+        }
+        scripts = not line.startswith("chat")
+        done = await asyncio.to_thread(typed, line + " --json" * scripts, folder, **env)
+    check(done, scripts)

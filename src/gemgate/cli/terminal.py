@@ -26,7 +26,7 @@ from rich.text import Text
 
 from gemgate import telemetry
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
-from gemgate.errors import BadRequest, GatewayError, NoAccount, Rejected, SettingsError, SignedOut, system_words
+from gemgate.errors import BadRequest, GatewayError, NoAccount, SettingsError, system_words
 from gemgate.machine import set_large_blocks_apart
 from gemgate.settings.loading import Loaded, load
 from gemgate.upstreams.web.logs import bridge
@@ -279,7 +279,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except (SettingsError, BadRequest) as error:
         fail(error.text(language()), 2, kind=error.code)
     except GatewayError as error:
-        waits = error.needs_person if isinstance(error, NoAccount) else isinstance(error, SignedOut | Rejected)
+        waits = isinstance(error, NoAccount) and error.needs_person
         fail(error.text(language()), NEEDS_PERSON if waits else 1, kind=error.code)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
