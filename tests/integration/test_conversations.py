@@ -289,3 +289,20 @@ async def test_a_conversation_that_is_deleted_while_it_is_answered_stays_deleted
         upstream = gate.service.pool.accounts[0].upstream
         assert not await upstream.has_chat(sim.record.calls[-1].cid)
     assert sim.record.generations == 2
+
+
+async def test_a_history_that_gets_a_name_on_its_way_is_kept_under_it(sim: Simulator, tmp_path: Path) -> None:
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+
+        async def say(*said: str, **more: Any) -> str:
+            roles = ("user", "assistant")
+            messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(said)]
+            async with http.post("/v1/chat/completions", json={"messages": messages, **more}) as answer:
+                assert answer.status == 200
+                return str((await answer.json())["choices"][0]["message"]["content"])
+
+        first = await say("turn 1")
+        await say("turn 1", first, "turn 2", conversation_id="plans")
+        async with http.get("/conversations") as answer:
+            assert [one["conversation_id"] for one in (await answer.json())["conversations"]] == ["plans"]
+    assert len({call.cid for call in sim.record.calls}) == 1

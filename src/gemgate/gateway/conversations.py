@@ -240,8 +240,8 @@ class Conversations:
             if plan.deleted is not None:
                 await self.delete(conversation, plan.deleted)
             elif not self.store.save_soon(conversation):
-                begun = previous is None and plan.named is None
-                await self._ask(lambda: self.store.save(conversation, anew=begun))
+                there = {one.id for one in (previous, plan.named) if one is not None}
+                await self._ask(lambda: self.store.save(conversation, anew=conversation.id not in there))
             if previous is not None and previous.id != conversation.id:
                 replaced = previous.id
                 await self._ask(lambda: self.store.forget(replaced))
