@@ -85,10 +85,11 @@ async def _forget_media(service: Service, made_before: float) -> None:
 
 async def _measure_media(service: Service) -> None:
     """Count the bytes of videos and music that are here from before they were counted."""
-    for job, kind in await service.media_share.unmeasured(200):
-        found = [await service.blobs.stat(key_of(job, kind, mime)) for mime in ENDINGS]
-        nbytes = sum(facts.size for facts in found if facts is not None)
-        await service.media_share.measured(job, nbytes or 1)  # a file that somebody took away is not looked for again
+    while some := await service.media_share.unmeasured(200):
+        for job, kind in some:
+            found = [await service.blobs.stat(key_of(job, kind, mime)) for mime in ENDINGS]
+            nbytes = sum(facts.size for facts in found if facts is not None)
+            await service.media_share.measured(job, nbytes or 1)  # one that somebody took away is not looked for again
 
 
 async def _forget_images(service: Service, made_before: float) -> None:
