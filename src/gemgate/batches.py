@@ -220,7 +220,10 @@ class Claim:
 
 @frozen
 class Done:
+    """nbytes: of files that only its batch leads to."""
+
     result: str = field(repr=False)
+    nbytes: int = 0
 
 
 @frozen

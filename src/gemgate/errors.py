@@ -6,7 +6,8 @@
     │   ├── BadRequest         a parameter, a body, an image
     │   ├── Unauthorized       no key, or a wrong one          Forbidden   a key that may not do this
     │   ├── NotFound           route, file, batch, image     ModelNotFound   with the list of what there is
-    │   ├── MethodNotAllowed   TooLarge   UnsupportedMedia   Conflict
+    │   ├── MethodNotAllowed   UnsupportedMedia   Conflict
+    │   ├── TooLarge           a body, a file, a prompt        NoRoom      its key has as much here as it may
     │   └── Unprocessable      understood, but it cannot be had (size_policy=require)
     ├── LimitError             our own rules
     │   ├── RateLimited        too often; carries the seconds
@@ -280,6 +281,10 @@ class TooLarge(ClientError):
     kind = "too_large"
 
 
+class NoRoom(TooLarge):
+    """What a key has here is as much as it may have. Nothing is wrong with the call: some of it can be deleted."""
+
+
 class UnsupportedMedia(ClientError):
     kind = "unsupported_media"
 
@@ -419,13 +424,18 @@ class Drift(GatewayError):
 
 
 class NoAccount(GatewayError):
-    """None usable. `quota` is true when waiting alone helps (429), false when a person must act (503)."""
+    """None usable. `quota` is true when waiting alone helps (429), `needs_person` when only somebody who signs one in,
+    resumes or adds one changes that.
+    """
 
     kind = "no_account"
 
-    def __init__(self, en: str, zh: str | None = None, *, quota: bool = False, **more: Any) -> None:
+    def __init__(
+        self, en: str, zh: str | None = None, *, quota: bool = False, needs_person: bool = False, **more: Any
+    ) -> None:
         super().__init__(en, zh, **more)
         self.quota = quota
+        self.needs_person = needs_person
 
 
 class OutputInvalid(GatewayError):

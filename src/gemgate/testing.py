@@ -183,6 +183,8 @@ class ScriptedUpstream:
 class MemoryConversations:
     """A conversation store that forgets with its process."""
 
+    per_key = 0
+
     def __init__(self) -> None:
         self.rows: dict[str, Conversation] = {}
         self.leases: dict[str, tuple[str, float]] = {}
@@ -209,8 +211,10 @@ class MemoryConversations:
     def save_soon(self, conversation: Conversation) -> bool:
         return False
 
-    async def save(self, conversation: Conversation) -> None:
+    async def save(self, conversation: Conversation, *, anew: bool = True) -> None:
         held = self.rows.get(conversation.id)
+        if held is None and not anew:
+            return
         if held is None or held.tenant == conversation.tenant:
             created = held.created_at if held else conversation.created_at
             self.rows[conversation.id] = replace(conversation, created_at=created)
@@ -240,6 +244,12 @@ class MemoryConversations:
         for conversation_id in old:
             await self.forget(conversation_id)
         return len(old)
+
+    async def forget_beyond(self) -> int:
+        return 0
+
+    async def has_room(self, tenant: str) -> bool:
+        return True
 
     async def count(self) -> int:
         return len(self.rows)

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from gemgate.ports.conversations import Conversation
 from gemgate.ports.upstream import Thread
+from gemgate.stores.sql.chat_ledger import SqlChatLedger
 from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.schema import conversation as table
@@ -152,3 +153,39 @@ async def test_those_with_words_are_found_by_them(store: SqlConversationStore) -
     assert await found("10_%") == []
     assert await found("harbour", "storm") == []
     assert len(await found("über")) == 3, "a sieve lets rather too much through"
+
+
+async def test_of_a_key_with_too_many_the_oldest_are_forgotten_and_named_ones_never(database: Database) -> None:
+    """Their chats at Google are still known as ours. Who has named as many as that may name no more."""
+    store = SqlConversationStore(database, per_key=3)
+    for number in range(5):
+        row = replace(ONE, id=f"c{number}", tenant="alice", updated_at=100.0 + number, thread=Thread((f"g{number}",)))
+        await store.save(replace(row, named=number == 0))
+        await store.save(replace(row, id=f"b{number}", tenant="ben", named=True, thread=Thread((f"h{number}",))))
+    await store.save(replace(ONE, id="due", tenant="alice", updated_at=1.0, delete_at=5.0))
+    assert await store.has_room("ben")
+    assert await store.forget_beyond() == 3
+    kept, total = await store.latest("alice", 10)
+    assert total == 3
+    assert {one.id for one in kept} == {"c0", "c4", "due"}
+    assert await store.count() == 3 + 5
+    assert await store.has_room("alice")
+    assert not await store.has_room("ben")
+    ledger = SqlChatLedger(database, store)
+    assert await ledger.made(["g1", "g2", "g3"]) == dict.fromkeys(("g1", "g2", "g3"), "alice")
+    for number in range(3):
+        await store.forget(f"b{number}")
+    assert await store.has_room("ben")
+    store.per_key = 0
+    assert await store.forget_beyond() == 0
+
+
+async def test_what_was_deleted_meanwhile_does_not_come_back(store: SqlConversationStore) -> None:
+    await store.save(replace(ONE, named=True, transcript="[]"))
+    await store.save(replace(ONE, named=True, transcript="[1]"), anew=False)
+    kept = await store.get("alice", "one")
+    assert kept is not None
+    assert kept.transcript == "[1]"
+    await store.forget("one")
+    await store.save(replace(ONE, named=True, transcript="[2]"), anew=False)
+    assert await store.get("alice", "one") is None

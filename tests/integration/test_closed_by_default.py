@@ -13,6 +13,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from gemgate.caller import Caller
+from gemgate.cli.jobs import OVER
 from gemgate.errors import SettingsError
 from gemgate.settings import TOKEN_LENGTH, explicit
 from gemgate.testing import FakeClock
@@ -24,6 +25,7 @@ from gemgate.web.relay.app import RelayApp
 from gemgate.web.relay.node_client import NodeClient, _target
 from gemgate_simulator import Simulator
 from tests.support.painted import paints, png
+from tests.support.patience import PATIENCE
 from tests.support.serving import served, settings_for
 
 
@@ -375,6 +377,96 @@ async def test_files_of_a_key_are_bounded(tmp_path: Path) -> None:
         async with http.delete(f"/v1/files/{first['id']}", headers=mine) as answer:
             assert answer.status == 200
         assert (await upload(600, "secret-a"))[0] == 200
+
+
+async def test_pictures_of_a_key_are_bounded(sim: Simulator, tmp_path: Path) -> None:
+    """Refused before Google is asked, in the form of who calls; a picture that a chat brings by itself is shown, but
+    not kept. What there is stays until its key deletes it.
+    """
+    paints(sim, png())
+    settings = settings_for(sim, tmp_path, api_key="ann:secret-a,ben:secret-b", media_per_key_mb=0.05)
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+
+        async def ask(method: str, path: str, body: Any = None, key: str = "secret-a") -> tuple[int, Any]:
+            head = {"authorization": f"Bearer {key}"}
+            async with http.request(method, path, json=body, headers=head) as answer:
+                return answer.status, await answer.json()
+
+        one = {"prompt": "a boat"}
+        assert (await ask("POST", "/v1/images/generations", one))[0] == 200
+        asked = sim.record.generations
+        google = "/v1beta/models/gemini-2.5-flash-image:generateContent"
+        for path, body in (
+            ("/v1/images/generations", one),
+            ("/v1/images/generations?async=true", one),
+            ("/v1/batch/images", {"prompts": ["a boat"]}),
+            ("/v1/videos", one),
+            ("/v1/music", one),
+            (google, {"contents": [{"parts": [{"text": "a boat"}]}]}),
+        ):
+            status, told = await ask("POST", path, body)
+            assert status == 413, (path, told)
+            assert "MEDIA_PER_KEY_MB" in str(told)
+        assert sim.record.generations == asked
+        chat = {"messages": [{"role": "user", "content": "show me a boat"}]}
+        status, told = await ask("POST", "/v1/chat/completions", chat)
+        assert status == 200
+        assert "/images/" not in str(told)
+        assert (await ask("POST", "/v1/images/generations", one, "secret-b"))[0] == 200
+        (kept,) = (await ask("GET", "/api/gallery"))[1]["pictures"]
+        assert (await ask("DELETE", f"/api/gallery/{kept['id']}"))[0] == 200
+        assert (await ask("POST", "/v1/images/generations", one))[0] == 200
+
+
+async def test_a_batch_that_fills_its_keys_room_fails_and_is_taken_up_again(sim: Simulator, tmp_path: Path) -> None:
+    paints(sim, png())
+    settings = settings_for(sim, tmp_path, media_per_key_mb=0.05)
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+
+        async def ask(method: str, path: str, body: Any = None) -> Any:
+            async with http.request(method, path, json=body) as answer:
+                assert answer.status == 200, await answer.text()
+                return await answer.json()
+
+        async def ended(job: str) -> Any:
+            async with asyncio.timeout(PATIENCE):
+                while (state := await ask("GET", f"/api/jobs/{job}?wait=10"))["status"] not in OVER:
+                    pass
+            return state
+
+        ordered = await ask("POST", "/v1/batch/images", {"prompts": ["a boat", "a ship"], "concurrency": 1})
+        state = await ended(ordered["batch_id"])
+        assert (state["completed"], state["failed"]) == (1, 1)
+        (failed,) = state["errors"]
+        assert "MEDIA_PER_KEY_MB" in failed["error"]
+        assert failed["retryable"]
+        assert sim.record.generations == 1
+        (kept,) = (await ask("GET", "/api/gallery"))["pictures"]
+        await ask("DELETE", f"/api/gallery/{kept['id']}")
+        await ask("POST", f"/api/jobs/{ordered['batch_id']}/retry")
+        state = await ended(ordered["batch_id"])
+        assert (state["completed"], state["failed"]) == (2, 0)
+
+
+async def test_named_conversations_of_a_key_are_bounded(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, conversations_per_key=2)
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+
+        async def say(name: str) -> tuple[int, Any]:
+            body = {"messages": [{"role": "user", "content": f"turn {name}"}], "conversation_id": name}
+            async with http.post("/v1/chat/completions", json=body) as answer:
+                return answer.status, await answer.json()
+
+        for name in ("one", "two", "three"):
+            assert (await say(name))[0] == 200
+        await gate.service.gateway.conversations.store.forget_beyond()
+        status, told = await say("four")
+        assert (status, told["error"]["code"]) == (413, "conversations_full")
+        assert (await say("one"))[0] == 200
+        for name in ("two", "three"):
+            async with http.delete(f"/conversations/{name}") as answer:
+                assert answer.status == 200
+        assert (await say("four"))[0] == 200
 
 
 @pytest.mark.parametrize(("host", "status"), [("localhost", 200), ("evil.example", 403)])

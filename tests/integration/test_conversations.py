@@ -262,3 +262,47 @@ async def test_what_a_key_keeps_is_bounded_and_what_is_forgotten_is_said(sim: Si
         assert (status, told["error"]["code"]) == (404, "conversation_forgotten")
         assert sim.record.generations == before, "a history that is gone is not left out in silence"
         assert (await ask(http, "/v1/chat/completions", turn("turn 2", "turn 1", "reply to 1")))[0] == 200
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "found by its history"])
+async def test_a_conversation_that_is_deleted_while_it_is_answered_stays_deleted(
+    sim: Simulator, tmp_path: Path, *, named: bool
+) -> None:
+    sim.google.reply("slowly", "word by word " * 40, chars=20, pace=0.05)
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": "turn 1"}], "stream": True}
+        body |= {"conversation_id": "plans"} if named else {}
+        async with http.post("/v1/chat/completions", json={**body, "stream": False}) as answer:
+            first = (await answer.json())["choices"][0]["message"]["content"]
+        said = [{"role": "assistant", "content": first}, {"role": "user", "content": "slowly"}]
+        async with http.get("/conversations") as answer:
+            (known,) = (await answer.json())["conversations"]
+        async with http.post("/v1/chat/completions", json={**body, "messages": body["messages"] + said}) as answer:
+            async for line in answer.content:
+                if b"word" in line:
+                    break
+            async with http.delete(f"/conversations/{known['conversation_id']}") as gone:
+                assert gone.status == 200
+            await answer.read()
+        async with http.get("/conversations") as answer:
+            assert not (await answer.json())["conversations"]
+        upstream = gate.service.pool.accounts[0].upstream
+        assert not await upstream.has_chat(sim.record.calls[-1].cid)
+    assert sim.record.generations == 2
+
+
+async def test_a_history_that_gets_a_name_on_its_way_is_kept_under_it(sim: Simulator, tmp_path: Path) -> None:
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+
+        async def say(*said: str, **more: Any) -> str:
+            roles = ("user", "assistant")
+            messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(said)]
+            async with http.post("/v1/chat/completions", json={"messages": messages, **more}) as answer:
+                assert answer.status == 200
+                return str((await answer.json())["choices"][0]["message"]["content"])
+
+        first = await say("turn 1")
+        await say("turn 1", first, "turn 2", conversation_id="plans")
+        async with http.get("/conversations") as answer:
+            assert [one["conversation_id"] for one in (await answer.json())["conversations"]] == ["plans"]
+    assert len({call.cid for call in sim.record.calls}) == 1

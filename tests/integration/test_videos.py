@@ -19,6 +19,7 @@ from openai.types import Video
 from PIL import Image
 from sqlalchemy import update
 
+from gemgate.assembly.loops import retained
 from gemgate.stores.sql.schema import batch, task
 from gemgate_simulator import RemoteSimulator, Simulator
 from gemgate_simulator.films import NO_ACCESS
@@ -570,3 +571,23 @@ async def test_a_file_of_300_megabytes_is_never_in_memory(tmp_path: Path) -> Non
     made, served_ = await large(tmp_path, 300_000_000)
     print(f"\n300 MB: memory grew by {made / 1e6:.1f} MB while it came, by {served_ / 1e6:.1f} MB with serving it")
     assert max(made, served_) < 48_000_000
+
+
+async def test_a_video_counts_in_its_keys_room_also_one_from_before_that_was_counted(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator
+) -> None:
+    sim.google.videos(looks=1, nbytes=300_000)
+    share = gate.service.media_share
+    video = await ended(client, await client.videos.create(prompt="a fox runs"))
+    assert video.bytes <= await share.held("") < video.bytes + 100_000
+    async with gate.service.database.writing() as connection:
+        await connection.execute(update(batch).values(media_bytes=0))
+    assert not await share.held("")
+    assert await retained(gate.service)
+    assert await share.held("") >= video.bytes
+    share.most = 200_000
+    with pytest.raises(openai.APIStatusError) as refused:
+        await client.videos.create(prompt="a fox runs on")
+    assert (refused.value.status_code, refused.value.code) == (413, "media_full")
+    assert (await client.videos.delete(video.id)).deleted
+    assert (await ended(client, await client.videos.create(prompt="a fox runs on"))).status == "completed"

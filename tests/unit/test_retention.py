@@ -36,6 +36,7 @@ def service(steps: Steps, **more: Any) -> Service:
     beside = {
         "files": steps,
         "gallery": steps,
+        "media_share": steps,
         "gateway": SimpleNamespace(conversations=kept),
         "observer": Observers([]),
     }
@@ -59,7 +60,7 @@ class Bucket:
 async def test_all_that_is_too_old_goes() -> None:
     steps = Steps(away="")
     assert await retained(service(steps, blobs=Bucket()))
-    assert {"forget_before", "forget_audit", "sweep", "older_than"} <= set(steps.asked)
+    assert {"forget_before", "forget_beyond", "forget_audit", "sweep", "older_than", "unmeasured"} <= set(steps.asked)
 
 
 async def test_a_bucket_whose_list_cannot_be_read_keeps_nothing_else() -> None:

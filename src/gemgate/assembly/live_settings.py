@@ -78,6 +78,8 @@ def _shares(service: Service, settings: Settings) -> None:
     service.jobs.open_per_key = settings.batch_tasks_per_key
     service.files.per_owner = int(settings.files_per_key_mb * 1e6)
     service.chat_share.most = int(settings.chats_per_key_mb * 1e6)
+    service.media_share.most = int(settings.media_per_key_mb * 1e6)
+    service.gateway.conversations.store.per_key = settings.conversations_per_key
 
 
 ANYWHERE: Mapping[str, Apply] = {
@@ -103,6 +105,8 @@ LIVE: Mapping[str, Apply] = {
     "abandoned": _read_at_each_call,
     "files_per_key_mb": _shares,
     "chats_per_key_mb": _shares,
+    "media_per_key_mb": _shares,
+    "conversations_per_key": _shares,
     "batch_tasks_per_key": _shares,
 }
 """Every setting for which a change in a running process is safe, and what it takes for the parts to have it."""

@@ -10,8 +10,9 @@ from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.gateway import beside_images
 from gemgate.jobs.answers import BACKGROUND, KEYED
-from gemgate.jobs.media_runner import FOLDERS
+from gemgate.jobs.media_runner import FOLDERS, key_of
 from gemgate.lazy_import import later
+from gemgate.media import ENDINGS
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.stores.blobs import SpoolingBlobStore
@@ -82,6 +83,15 @@ async def _forget_media(service: Service, made_before: float) -> None:
             await service.blobs.delete(old)
 
 
+async def _measure_media(service: Service) -> None:
+    """Count the bytes of videos and music that are here from before they were counted."""
+    while some := await service.media_share.unmeasured(200):
+        for job, kind in some:
+            found = [await service.blobs.stat(key_of(job, kind, mime)) for mime in ENDINGS]
+            nbytes = sum(facts.size for facts in found if facts is not None)
+            await service.media_share.measured(job, nbytes or 1)  # one that somebody took away is not looked for again
+
+
 async def _forget_images(service: Service, made_before: float) -> None:
     while old := await service.gallery.older_than(made_before, 200):
         await service.blobs.delete(beside_images.keys_of(old))
@@ -92,6 +102,7 @@ async def _forget_rows(service: Service, kept_from: float) -> None:
     """What is only in the database. kept_from: 0 without RETENTION_DAYS."""
     clock, settings = service.clock, service.settings
     await service.responses.forget_before(max(kept_from, clock.now() - RESPONSE_DAYS * 86_400))
+    await service.gateway.conversations.store.forget_beyond()
     if kept_from:
         await service.gateway.conversations.store.forget_before(kept_from)
         await service.jobs.forget_before(kept_from)
@@ -111,6 +122,7 @@ async def retained(service: Service) -> bool:
     steps: list[tuple[str, Callable[[], Awaitable[object]]]] = [
         ("rows", lambda: _forget_rows(service, kept_from)),
         ("files", lambda: service.files.sweep(kept_from)),
+        ("media sizes", lambda: _measure_media(service)),
     ]
     if kept_from:
         steps.append(("images", lambda: _forget_images(service, kept_from)))

@@ -127,6 +127,7 @@ async def _built(
         responses=storage.responses,
         interactions=storage.interactions,
         chat_share=storage.chat_share,
+        media_share=storage.media_share,
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
         own_images=own_images,
         limiter=limiter,

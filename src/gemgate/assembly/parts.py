@@ -107,6 +107,7 @@ class Parts:
             temporary_chats=settings.history == "temporary",
             model_policy=settings.model_policy,
             budgets=self.storage.budgets,
+            media_room=self.storage.media_share,
         )
 
     def _images(self, machine: Machine) -> ImagePipeline:
@@ -120,6 +121,7 @@ class Parts:
             profiles=logo_profiles(self.settings),
             max_pixels=max(self.settings.max_image_pixels, MAX_PIXELS),
             fits=machine.memory.fits,
+            room=self.storage.media_share,
         )
 
     def _conversations(self) -> Conversations:

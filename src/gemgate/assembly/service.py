@@ -38,6 +38,7 @@ from gemgate.stores.sql.budgets import SqlBudgets
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
+from gemgate.stores.sql.kept_media import MediaShare
 from gemgate.stores.sql.kept_words import ChatShare
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.uploads import ResumableUploads
@@ -118,6 +119,7 @@ class Service(Loops):
     responses: ResponseStore
     interactions: ResponseStore
     chat_share: ChatShare
+    media_share: MediaShare
     uploads: ResumableUploads
     own_images: OwnImages
     limiter: MovingWindowLimiter

@@ -32,6 +32,7 @@ from gemgate.stores.sql.database import database_url as parsed_url
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.kept_media import MediaShare
 from gemgate.stores.sql.kept_words import ChatShare
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.live_settings import SqlSettingStore
@@ -79,7 +80,12 @@ class Storage:
 
     @cached_property
     def conversations(self) -> SqlConversationStore:
-        return SqlConversationStore(self.database, behind=self.database.is_sqlite, share=self.chat_share)
+        return SqlConversationStore(
+            self.database,
+            behind=self.database.is_sqlite,
+            share=self.chat_share,
+            per_key=self.settings.conversations_per_key,
+        )
 
     @cached_property
     def windows(self) -> SqlWindowStore:
@@ -89,6 +95,11 @@ class Storage:
     def chat_share(self) -> ChatShare:
         """What one key may have of kept answers, named conversations and jobs, together."""
         return ChatShare(int(self.settings.chats_per_key_mb * 1e6))
+
+    @cached_property
+    def media_share(self) -> MediaShare:
+        """What one key may have of pictures, videos and music, together."""
+        return MediaShare(self.database, int(self.settings.media_per_key_mb * 1e6))
 
     @cached_property
     def responses(self) -> SqlResponseStore:

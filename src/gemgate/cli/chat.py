@@ -31,6 +31,7 @@ from gemgate.cli.terminal import (
     write_json,
 )
 from gemgate.cli.words import word
+from gemgate.errors import NoAccount, Rejected, SignedOut
 from gemgate.settings import Settings
 
 CALLER = Caller(client="cli", admin=True)
@@ -83,7 +84,11 @@ async def signed_in(settings: Settings) -> AsyncIterator[Service]:
             raise service.pool.no_account_error("text")
         for account in accounts:
             if not account.is_open:
-                await account.sign_in(seen=0)
+                try:
+                    await account.sign_in(seen=0)
+                except (Rejected, SignedOut) as error:
+                    code = error.code or error.kind
+                    raise NoAccount(error.en, error.zh, code=code, needs_person=True) from None
         yield service
 
 

@@ -33,6 +33,7 @@ from gemgate.jobs import Jobs
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
+from gemgate.web.errors import NEEDS_PERSON
 
 SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """An event stream beats every ten seconds."""
@@ -96,7 +97,7 @@ class Connection:
         try:
             async with self.http.request(method, address, data=body, headers=sent) as answer:
                 if answer.status >= 400:
-                    raise _said(answer.status, await answer.read(), address)
+                    raise _said(answer.status, await answer.read(), address, answer.headers)
                 yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unreachable(_origin(address), error) from None
@@ -226,6 +227,7 @@ def _nobody_here(error: GatewayError) -> GatewayError:
         f"{error.en}. A gateway that runs elsewhere is named by --url or GEMGATE_URL",
         f"{error.zh}。其他位置运行的网关请用 --url 或 GEMGATE_URL 指定",
         code="no_account",
+        needs_person=True,
     )
 
 
@@ -241,11 +243,12 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _said(status: int, body: bytes, address: str) -> GatewayError:
+def _said(status: int, body: bytes, address: str, headers: Mapping[str, str]) -> GatewayError:
     """The gateway's own words; where there are none, what to look at."""
     try:
         told = orjson.loads(body)
         detail = told.get("detail") or told["error"]["message"]
+        code = told.get("error", told).get("code")
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return (
             _no_gateway(_origin(address))
@@ -257,7 +260,10 @@ def _said(status: int, body: bytes, address: str) -> GatewayError:
         hint, hint_zh = ". Give the key of that gateway with --key", "。请用 --key 提供该网关的密钥"
     kinds: Mapping[int, type[GatewayError]] = {400: BadRequest, 404: NotFound}
     kind = kinds.get(status, ClientError if status < 500 else Unreachable)
-    return kind(f"{detail}{hint}", f"{detail}{hint_zh}")
+    code = code if isinstance(code, str) else None  # Google's is the status
+    if headers.get(NEEDS_PERSON):
+        return NoAccount(detail, detail, needs_person=True, code=code)
+    return kind(f"{detail}{hint}", f"{detail}{hint_zh}", code=code)
 
 
 def _no_gateway(url: str) -> ClientError:

@@ -22,6 +22,7 @@ from gemgate.batches import BatchKind, JobStatus
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.terminal import (
+    NEEDS_PERSON,
     ConfigOption,
     JsonOption,
     OutputOption,
@@ -58,8 +59,6 @@ PatienceOption = Annotated[
 ]
 PERSON_SECONDS = 600
 """What a person has, where nobody says otherwise."""
-NEEDS_PERSON = 3
-"""The exit code of a command that would wait for a person."""
 ERRORS = 10
 """Failures that are shown."""
 

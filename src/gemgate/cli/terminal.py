@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -25,7 +26,7 @@ from rich.text import Text
 
 from gemgate import telemetry
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
-from gemgate.errors import BadRequest, GatewayError, SettingsError, system_words
+from gemgate.errors import BadRequest, GatewayError, NoAccount, SettingsError, system_words
 from gemgate.machine import set_large_blocks_apart
 from gemgate.settings.loading import Loaded, load
 from gemgate.upstreams.web.logs import bridge
@@ -107,7 +108,30 @@ FleetOption = Annotated[
     ),
 ]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to; it is made.", file_okay=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+NEEDS_PERSON = 3
+"""The exit code of a command with which nothing goes on before a person signs an account in, resumes or adds one."""
+
+
+@dataclass(slots=True)
+class _Scripts:
+    """Of the command that runs. asked: for JSON. told: it has printed some."""
+
+    asked: bool = False
+    told: bool = False
+
+
+_scripts = _Scripts()
+
+
+def _for_scripts(context: typer.Context, value: bool) -> bool:
+    _scripts.asked, _scripts.told = value, False
+    context.call_on_close(lambda: setattr(_scripts, "asked", False))
+    return value
+
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON, for scripts; a failure too.", callback=_for_scripts)
+]
 
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -129,6 +153,7 @@ def write(text: str, end: str = "\n") -> None:
 
 def write_json(value: object, indent: int | None = 2) -> None:
     """The same value for whoever reads it; what a terminal would obey is escaped."""
+    _scripts.told = True
     told = json.dumps(value, ensure_ascii=False, indent=indent)
     for steering in (_CONTROLS, _HALVES):
         told = steering.sub(lambda found: f"\\u{ord(found[0]):04x}", told)
@@ -145,10 +170,16 @@ def marked(markup: str, *texts: object) -> Text:
     return Text.from_markup(markup.format(*(quoted(text) for text in texts)))
 
 
-def fail(message: str, code: int = 1, *, of: object = None) -> NoReturn:
-    """Print one line to stderr and leave. of: a file, or whatever else the message is about, named in front of it."""
+def fail(message: str, code: int = 1, *, of: object = None, kind: str | None = None) -> NoReturn:
+    """Print one line to stderr and leave; with --json an object to stdout as well, where there is none yet.
+
+    of: a file, or whatever else the message is about, named in front of it. kind: the error's code.
+    """
     if of is not None:
         message = say(f"{of}: {message}", f"{of}：{message}")
+    if _scripts.asked and not _scripts.told:
+        waits = {"waiting_for": message, "needs_person": True} if code == NEEDS_PERSON else {}
+        write_json({"error": {"code": kind, "message": message}, **waits})
     err.print(marked(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), message), highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
@@ -239,16 +270,17 @@ def load_settings(
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; what goes wrong is printed as one line, Ctrl-C ends quietly with 130. What was typed wrongly ends
-    with 2, whoever has found it: a gateway answers 400.
+    with 2, whoever has found it: a gateway answers 400. What no account can do without a person ends with 3.
     """
     set_large_blocks_apart()
     try:
         with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
             return runner.run(work)
     except (SettingsError, BadRequest) as error:
-        fail(error.text(language()), 2)
+        fail(error.text(language()), 2, kind=error.code)
     except GatewayError as error:
-        fail(error.text(language()))
+        waits = isinstance(error, NoAccount) and error.needs_person
+        fail(error.text(language()), NEEDS_PERSON if waits else 1, kind=error.code)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

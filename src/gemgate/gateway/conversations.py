@@ -17,7 +17,7 @@ from typing import TypeVar
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, File, Image, Message, Reuse
-from gemgate.errors import GatewayError, NotFound, StorageDown
+from gemgate.errors import GatewayError, NoRoom, NotFound, StorageDown
 from gemgate.files import Inline
 from gemgate.offload import offload
 from gemgate.pool.pool import AccountPool
@@ -49,6 +49,7 @@ class ConversationPlan:
     new:      how many messages at the end `known` has not heard.
     reuse:    what to report unless the conversation turns out to be lost on the way.
     chain:    fingerprints of the history; scope: what they were made with.
+    deleted:  its conversation was, while this answer went on; with these accounts.
     """
 
     messages: tuple[Message, ...]
@@ -62,6 +63,7 @@ class ConversationPlan:
     owner: str = ""
     cid: str = ""
     created_at: float = field(default=0.0)
+    deleted: AccountPool | None = None
 
     @property
     def names(self) -> list[str]:
@@ -133,6 +135,8 @@ class Conversations:
         if request.conversation_id:
             conversation_id = request.conversation_id
             named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
+            if named is None and not await self._ask(lambda: self.store.has_room(caller.tenant)):
+                raise _crowded(self.store.per_key)
             messages = await _with_files(messages, lambda: self._with_stored(named, where, request.messages))
         chain = await _with_files(messages, lambda: chained(where, messages))
         plan = ConversationPlan(messages, where, chain, "miss", conversation_id=request.conversation_id or "")
@@ -233,8 +237,11 @@ class Conversations:
         )
         plan.known = None
         with contextlib.suppress(StorageDown):
-            if not self.store.save_soon(conversation):
-                await self._ask(lambda: self.store.save(conversation))
+            if plan.deleted is not None:
+                await self.delete(conversation, plan.deleted)
+            elif not self.store.save_soon(conversation):
+                there = {one.id for one in (previous, plan.named) if one is not None}
+                await self._ask(lambda: self.store.save(conversation, anew=conversation.id not in there))
             if previous is not None and previous.id != conversation.id:
                 replaced = previous.id
                 await self._ask(lambda: self.store.forget(replaced))
@@ -256,6 +263,8 @@ class Conversations:
         if plan.known is None:
             return
         known, plan.known = plan.known, None
+        if plan.deleted is not None:
+            return
         with contextlib.suppress(StorageDown):
             await self._ask(lambda: self._release_lease(known, plan.owner, lost=lost))
 
@@ -263,16 +272,21 @@ class Conversations:
         if lost and not known.named:
             if self._tracks and known.thread.cid:
                 # It still stands in the account's history and is ours to delete.
-                await self.store.save(replace(known, tip="", delete_at=self._due()))
+                await self.store.save(replace(known, tip="", delete_at=self._due()), anew=False)
             else:
                 await self.store.forget(known.id)
         elif lost:
-            await self.store.save(replace(known, tip=""))
+            await self.store.save(replace(known, tip=""), anew=False)
         else:
             await self.store.release(known.id, owner)
 
     async def delete(self, conversation: Conversation, pool: AccountPool) -> None:
-        """Forget it here, and delete it at Google when it was begun by us and its account can be reached now."""
+        """Forget it here, and delete it at Google when it was begun by us and its account can be reached now. An answer
+        that is under way in it does not bring it back.
+        """
+        for plan in self._under_way:
+            if any(one is not None and one.id == conversation.id for one in (plan.known, plan.named)):
+                plan.deleted = pool
         account = pool.account(conversation.account)
         if (
             account is not None
@@ -325,6 +339,16 @@ def _forgotten() -> NotFound:
         "该对话的内容已不再保存：此密钥较新的对话已占满空间（CHATS_PER_KEY_MB）。请发送完整历史，或开始新的对话",
         param="conversation_id",
         code="conversation_forgotten",
+    )
+
+
+def _crowded(most: int) -> NoRoom:
+    return NoRoom(
+        f"Named conversations of one key may be {most} (CONVERSATIONS_PER_KEY), and so many are here: delete some, or "
+        "leave conversation_id out",
+        f"单个密钥的命名对话上限为 {most} 个（CONVERSATIONS_PER_KEY），已达上限：请先删除一些，或去掉 conversation_id",
+        param="conversation_id",
+        code="conversations_full",
     )
 
 

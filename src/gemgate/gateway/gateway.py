@@ -49,6 +49,7 @@ from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.budgets import Budgets
 from gemgate.ports.limits import Limiter
+from gemgate.ports.media_room import AnyRoom, MediaRoom
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, ImageReady, Researcher, Upload, UpstreamEvent
 from gemgate.prompting import turns
@@ -76,12 +77,14 @@ class Gateway:
         temporary_chats: bool = False,
         model_policy: Policy = "report",
         budgets: Budgets | None = None,
+        media_room: MediaRoom | None = None,
     ) -> None:
         self.pool = pool
         self.images = images
         self.conversations = conversations
         self._limiter = limiter
         self.budgets = budgets
+        self.media_room = media_room or AnyRoom()
         self._attachments = attachments
         self._dispatcher = Dispatcher(pool, attachments, observer, clock)
         self._clock = clock
@@ -142,6 +145,8 @@ class Gateway:
         check_scope(card, caller)
         if not later:
             self.pool.check(card)
+        if card.kind != "research":
+            await self.media_room.check(caller.tenant)
         charge = Charge(Cost(videos=1 if card.kind == "video" else 0), durable=True)
         return Admission(card, await self._count(card.id, card, caller, charge), caller, self.model_policy)
 
@@ -162,6 +167,8 @@ class Gateway:
         _check_answers(card)
         if not later:
             self.pool.check(card)  # a call that nobody can take uses up no limit
+        if card.kind == "image" or (charge.cost is not None and charge.cost.images):
+            await self.media_room.check(caller.tenant)  # nor one that there is no room for
         if charge.cost is not None and card.kind == "image" and not charge.cost.images:
             charge = replace(charge, cost=replace(charge.cost, images=1))
         quota = await self._count(model, card, caller, charge)

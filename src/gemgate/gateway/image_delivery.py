@@ -21,7 +21,7 @@ from gemgate import imaging
 from gemgate.caller import Caller
 from gemgate.catalog import CARDS
 from gemgate.dialects.image_options import model_for
-from gemgate.errors import NO_TEXT, ClientError, GatewayError, LocalText, StorageDown, Unprocessable
+from gemgate.errors import NO_TEXT, ClientError, GatewayError, LocalText, NoRoom, StorageDown, Unprocessable
 from gemgate.frozen import frozen
 from gemgate.gateway.beside_images import before_key
 from gemgate.images import GeneratedImage, ImageOptions, Logo, handle_of
@@ -30,6 +30,7 @@ from gemgate.policy import signed_links
 from gemgate.policy.model_rank import named
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.gallery import Gallery, GalleryImage
+from gemgate.ports.media_room import AnyRoom, MediaRoom
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Fetched, ImageRef, Upstream
 
@@ -82,6 +83,7 @@ class _Processed:
 class ImagePipeline:
     """remove_logo: the service's setting; a request may say otherwise. link_key: signs our own links, None = open.
 
+    room: whether a key's images may be kept; those of a batch, which had room when they began, are kept in any case.
     profiles: where logos are looked for. max_pixels: a larger image is not one that Google makes. fits: whether so
     many bytes of memory can be had, and so many reserved beside them.
     """
@@ -98,6 +100,7 @@ class ImagePipeline:
         profiles: tuple[Profile, ...] = PROFILES,
         max_pixels: int = MAX_PIXELS,
         workers: int = 2,
+        room: MediaRoom | None = None,
         fits: Callable[[int, int], bool] = lambda resident, virtual: True,
     ) -> None:
         self._store = store
@@ -111,6 +114,7 @@ class ImagePipeline:
         self._watch: imaging.LogoDriftDetector | None = None
         self._watching = threading.Lock()
         self._fits = fits
+        self._room = room or AnyRoom()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="picture")
 
     async def deliver(self, upstream: Upstream, ref: ImageRef, order: ImageJob) -> GeneratedImage:
@@ -242,11 +246,13 @@ class ImagePipeline:
         try:
             # Of two runs of a batch task the first one's image counts: a name never changes its bytes.
             once = bool(order.key)
+            if not once:
+                await self._room.check(order.caller.tenant)
             while not await self._store.put("images/" + image.name, worked.data, image.mime, replace=not once):
                 if first := await self.stored_for(order):
                     return first
                 image = replace(image, name=_name(order.prompt, moment, secrets.token_hex(3), worked.header.extension))
-        except StorageDown as error:
+        except (StorageDown, NoRoom) as error:
             return replace(_noted(image, LocalText(f"not stored: {error.en}", f"未存储：{error.zh}")), name="")
         if self._store.is_spooled("images/" + image.name):
             image = _noted(image, SPOOLED)

@@ -284,7 +284,8 @@ class MediaRunner:
             "seconds": round(self.clock.monotonic() - began, 4),
         }
         self.observer.emit(TelemetryEvent("media.delivered", data=told))
-        return Done(dumps({"files": [asdict(file) for file in files.values()], "chat": asdict(left.chat)}))
+        result = dumps({"files": [asdict(file) for file in files.values()], "chat": asdict(left.chat)})
+        return Done(result, sum(file.nbytes for file in files.values()))
 
     async def _stored(self, claim: Claim, source: MediaSource, media: Media) -> MediaFile:
         """One file: fetched to disk, measured, and stored as what it is. Its storing is over before this returns,

@@ -72,7 +72,7 @@ class Runner:
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """The result to store, or when to look again. GatewayError says why there is none."""
-        await self._charge(claim)
+        await self._admit(claim)
         match claim.batch.kind:
             case "images" | "image_call":
                 return await self._image(claim, journal)
@@ -99,8 +99,12 @@ class Runner:
             case "research" if self.research is not None:
                 await self.research.forget(batch)
 
-    async def _charge(self, claim: Claim) -> None:
-        """Charge the task to the budgets, once. OverBudget; never for one whose prompt may have left before."""
+    async def _admit(self, claim: Claim) -> None:
+        """Charge the task to the budgets, once, where its key has room for what it makes. OverBudget, NoRoom; never
+        for one whose prompt may have left before.
+        """
+        if claim.batch.need not in ("text", "text_call", "research") and not claim.task.checkpoint.account:
+            await self.gateway.media_room.check(claim.batch.tenant)
         budgets, task = self.gateway.budgets, claim.task
         if budgets is None:
             return

@@ -25,6 +25,7 @@ from gemgate.errors import (
     ModelGone,
     ModelNotServed,
     NoAccount,
+    NoRoom,
     OutputInvalid,
     OverBudget,
     PromptTooLong,
@@ -85,4 +86,6 @@ def judge(error: GatewayError, failures: int, *, in_service: bool, random: float
 
 def may_be_asked_again(error: GatewayError) -> bool:
     """Whether ordering a failed task once more makes sense: not for what is wrong with the order itself."""
+    if isinstance(error, NoRoom):
+        return True  # when some was deleted
     return not isinstance(error, ClientError | Refused | ModelGone | PromptTooLong)

@@ -377,9 +377,8 @@ class AccountPool:
 
     def standstill(self, *needs: Capability, background: bool = False) -> Standstill:
         """Why no account can take such a call, and whether only a person changes that."""
-        states = {self._status(m, needs, background=background).state for m in self.accounts}
         why = self.no_account_error(*needs, background=background)
-        return Standstill(why, states <= {"needs_login", "paused"})
+        return Standstill(why, why.needs_person)
 
     def no_account_error(self, *needs: Capability, background: bool = False) -> NoAccount:
         """The error that says which accounts there are, why none is usable, and what to do. background: for a batch."""
@@ -391,6 +390,7 @@ class AccountPool:
                 "尚未配置 Google 账号。请通过环境变量 SECURE_1PSID 和 SECURE_1PSIDTS、POST /api/cookies "
                 "或 `gemgate accounts add` 提供 Cookie",
                 code="no_account",
+                needs_person=True,
             )
         now = self._clock.now()
         en = "; ".join(f"{m.name}: {_words(m, status, needs, now, zh=False)}" for m, status in statuses)
@@ -402,6 +402,7 @@ class AccountPool:
             f"No account can take this call. {en}",
             f"没有可用的账号。{zh}",
             quota=quota,
+            needs_person=all(s.state in ("needs_login", "paused") for _, s in statuses),
             retry_after=max(1.0, soonest - now) if soonest else None,
             code="rate_limit_exceeded" if quota else _code([s for _, s in statuses]),
         )

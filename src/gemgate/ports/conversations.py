@@ -38,7 +38,9 @@ class Conversation:
 
 
 class ConversationStore(Protocol):
-    """Conversations never cross tenants: every question names one."""
+    """Conversations never cross tenants: every question names one. per_key: so many may one have, 0 = any number."""
+
+    per_key: int
 
     async def find(self, tenant: str, tips: Sequence[str]) -> Conversation | None:
         """The longest of the histories that is known and not being continued right now; one query for all."""
@@ -58,8 +60,10 @@ class ConversationStore(Protocol):
         """Take it to be written within a moment, with others; False where that is not enough, but `save` is."""
         ...
 
-    async def save(self, conversation: Conversation) -> None:
-        """Write it as it stands now, and end the lease."""
+    async def save(self, conversation: Conversation, *, anew: bool = True) -> None:
+        """Write it as it stands now, and end the lease. anew: it may be one that is not there; else it was deleted
+        meanwhile, and stays so.
+        """
         ...
 
     async def forget(self, conversation_id: str) -> None: ...
@@ -80,6 +84,14 @@ class ConversationStore(Protocol):
 
     async def forget_before(self, moment: float) -> int:
         """Drop what was not continued since `moment`; how many."""
+        ...
+
+    async def forget_beyond(self) -> int:
+        """Drop of each tenant what is more than it may have, the oldest; what callers named stays. How many."""
+        ...
+
+    async def has_room(self, tenant: str) -> bool:
+        """Whether the tenant may name one more, as `forget_beyond` has found."""
         ...
 
     async def count(self) -> int: ...

@@ -129,11 +129,22 @@ class Settings(BaseSettings):
         ge=0,
         description="Uploads that a key may have at a time, in MB together; 0 = off",
     )
+    media_per_key_mb: float = Field(
+        50_000,
+        ge=0,
+        description="Pictures, videos and music that a key may have, in MB together; no more are made then, until some "
+        "are deleted; 0 = off",
+    )
     chats_per_key_mb: float = Field(
         2000,
         ge=0,
         description="Answers that can be continued (`store`), named conversations and jobs (what was asked and said) "
         "that a key may have, in MB together; the oldest that have ended are forgotten; 0 = off",
+    )
+    conversations_per_key: Count = Field(
+        100_000,
+        description="Chats that a key may have in which a conversation can go on; the oldest are forgotten, those that "
+        "callers named are not; 0 = off",
     )
     batch_tasks_per_key: Count = Field(
         100_000, description="Tasks of batches that a key may have open at a time; 0 = off"

@@ -18,7 +18,7 @@ SECTIONS: tuple[tuple[LocalText, str], ...] = (
         LocalText("Limits and rests", "限额与冷却"),
         (
             "rate_limit_ model_interval rpm_ budget key_budget usage_ audit_ address_ concurrency reserve_ cooldown_ "
-            "files_per_key chats_per_key batch_tasks"
+            "files_per_key media_per_key chats_per_key conversations_per_key batch_tasks"
         ),
     ),
     (

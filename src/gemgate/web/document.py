@@ -18,6 +18,7 @@ from gemgate.dialects import table
 from gemgate.dialects.rows import JSON, Act
 from gemgate.version import __version__
 from gemgate.web import examples
+from gemgate.web.auth.forwarded_caller import Level
 from gemgate.web.operation import Documented
 from gemgate.web.routes import node_routers
 
@@ -55,6 +56,17 @@ KEYED = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string",
 """The header of operations that generate once under the same key."""
 DURABLE = {"name": "Prefer", "in": "header", "schema": {"type": "string", "enum": ["respond-async"]}}
 """The header of operations that may answer with a task."""
+SECURITY_SCHEMES: Schema = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key of API_KEY or of the page; any text without keys",
+    },
+    "admin_key": {"type": "http", "scheme": "bearer", "description": "ADMIN_KEY; none from this machine without one"},
+}
+"""Both are also taken as `x-api-key`, `x-goog-api-key` and, on Google's routes, `?key=`."""
+SECURITY: dict[Level, list[Schema]] = {"open": [], "client": [{"key": []}], "admin": [{"admin_key": []}]}
+"""What each level of an operation asks for."""
 TASK = "pictures.PictureTask"
 _COMPONENTS = "#/components/schemas/"
 
@@ -72,7 +84,11 @@ def openapi_document() -> Schema:
         "openapi": "3.1.0",
         "info": {"title": "gemgate", "version": __version__, "description": ABOUT},
         "paths": paths,
-        "components": {"schemas": components.schemas, "responses": components.responses},
+        "components": {
+            "schemas": components.schemas,
+            "responses": components.responses,
+            "securitySchemes": SECURITY_SCHEMES,
+        },
     }
 
 
@@ -113,6 +129,7 @@ class _Components:
             "operationId": _operation_id(entry.spec.method, entry.spec.path),
             "parameters": [*_parameters(entry)],
             "responses": {str(status): answer for status, answer in self._answers(entry)},
+            "security": SECURITY[entry.spec.level],
         }
         if entry.spec.body is not None:
             sent = "multipart/form-data" if entry.spec.row is not None and entry.spec.row.form else JSON

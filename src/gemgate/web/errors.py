@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gemgate.dialects import table
 from gemgate.dialects.rows import Dialect, ErrorBody
 from gemgate.dialects.wire import LONG_WAIT, dumps
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, NoAccount
 
 
 def _dialect(connection: HTTPConnection) -> Dialect:
@@ -57,6 +57,10 @@ RULE = "x-gemgate-rule"
 """Which limit of ours refused a call; only then is it there, while what is left of limits stands beside any answer."""
 
 
+NEEDS_PERSON = "x-gemgate-needs-person"
+"""`true` where no account can take a call before somebody signs one in, resumes or adds one."""
+
+
 def answer(error: GatewayError, connection: HTTPConnection, request_id: str) -> Response:
     """The HTTP answer for `error`, in the dialect of the path unless the route has chosen one by the body."""
     language = connection.headers.get("accept-language", "en")
@@ -83,6 +87,8 @@ def headers_for(error: GatewayError) -> dict[str, str]:
         headers |= limit_headers(error.details["limit"], error.details["remaining"], error.details["reset"])
     if "budget" in error.details:
         headers[BUDGET] = error.details["budget"]
+    if isinstance(error, NoAccount) and error.needs_person:
+        headers[NEEDS_PERSON] = "true"
     return headers
 
 

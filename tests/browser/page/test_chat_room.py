@@ -188,3 +188,30 @@ async def test_two_tabs_know_of_each_others_chats(gate: Served, sim: Simulator, 
         await first.reload()
         await expect(first.locator(BOX)).to_be_visible()
         await expect(first.locator("aside li")).to_have_count(0)
+
+
+async def test_a_chat_that_is_deleted_in_one_tab_while_another_answers_it_stays_deleted(
+    gate: Served, sim: Simulator, chrome: Browser
+) -> None:
+    sim.google.reply("endless", "on and on " * 400, chars=10, pace=0.02)
+    async with visiting(chrome, gate.url) as visitor:
+        first = visitor.page
+        await visitor.open("chat")
+        await said(visitor, "say hello")
+        await expect(first.locator(".served")).to_be_visible()
+        second = await visitor.context.new_page()
+        await second.goto(f"{gate.url}/#/chat")
+        theirs = second.locator("aside li")
+        await expect(theirs).to_have_count(1)
+        await said(visitor, "endless")
+        await expect(first.locator(".talk > li")).to_have_count(4)
+        await theirs.locator("button").click()
+        await expect(theirs).to_have_count(0)
+        await expect(first.locator("aside li")).to_have_count(0)
+        await expect(first.locator(".talk > li")).to_have_count(0)
+        await expect(first.get_by_role("button", name="Stop")).to_have_count(0)  # nobody reads on
+        await first.wait_for_timeout(500)
+        for page in (first, second):
+            await page.reload()
+            await expect(page.locator(BOX)).to_be_visible()
+            await expect(page.locator("aside li")).to_have_count(0)

@@ -40,3 +40,18 @@ async def test_the_call_that_is_shown_is_answered(path: str, gate: Served, sim: 
     said, _ = await shell.communicate()
     assert shell.returncode == 0, said.decode()
     assert sim.record.generations
+
+
+async def test_an_admins_call_takes_the_admin_key_and_an_open_one_none(gate: Served, chrome: Browser) -> None:
+    """Under the names of docs/api.md, where one for both would send an admin's key with every call."""
+    async with visiting(chrome, gate.url) as visitor:
+        await visitor.open("reference")
+        for path, variable in (
+            ("/api/accounts", "$GEMGATE_ADMIN_KEY"),
+            ("/v1/models", "$GEMGATE_KEY"),
+            ("/health", ""),
+        ):
+            one = visitor.page.locator("details", has=visitor.page.get_by_text(path, exact=True)).filter(has_text="GET")
+            await one.first.locator("summary").first.click()
+            line = await one.first.locator("pre").last.inner_text()
+            assert f'"Authorization: Bearer {variable}"' in line if variable else "Authorization" not in line, line

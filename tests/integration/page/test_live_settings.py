@@ -163,6 +163,16 @@ async def _chat_share(gate: Served, browser: Browser, put: Put) -> None:
     assert gate.service.chat_share.most == 1
 
 
+async def _media_share(gate: Served, browser: Browser, put: Put) -> None:
+    await put(MEDIA_PER_KEY_MB=0.000001)
+    assert gate.service.media_share.most == 1
+
+
+async def _conversations(gate: Served, browser: Browser, put: Put) -> None:
+    await put(CONVERSATIONS_PER_KEY=7)
+    assert gate.service.gateway.conversations.store.per_key == 7
+
+
 async def _task_share(gate: Served, browser: Browser, put: Put) -> None:
     await put(BATCH_TASKS_PER_KEY=1)
     bearer: dict[str, Any] = {"authorization": f"Bearer {CLIENT}"}
@@ -188,6 +198,8 @@ PROBES: dict[str, Probe] = {
     "abandoned": _abandoned,
     "files_per_key_mb": _file_share,
     "chats_per_key_mb": _chat_share,
+    "media_per_key_mb": _media_share,
+    "conversations_per_key": _conversations,
     "batch_tasks_per_key": _task_share,
 }
 

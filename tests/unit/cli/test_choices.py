@@ -90,7 +90,9 @@ def test_a_form_that_is_wrong_is_told_before_anything_is_asked(words: str, said:
 
 
 def test_what_a_gateway_finds_wrong_in_what_was_typed_ends_with_two(capsys: pytest.CaptureFixture[str]) -> None:
-    refused = connection._said(400, b'{"error": {"message": "from is a day such as 2026-11-29"}}', "http://x/api/usage")
+    refused = connection._said(
+        400, b'{"error": {"message": "from is a day such as 2026-11-29"}}', "http://x/api/usage", {}
+    )
     assert isinstance(refused, BadRequest)
 
     async def work() -> None:

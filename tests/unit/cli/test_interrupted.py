@@ -43,6 +43,8 @@ def begun(folder: Path, how: str, *words: str) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize(
     ("module", "words"),
     [
+        ("signal", ("--version",)),
+        ("enum", ("--version",)),
         ("typer", ("--version",)),
         ("pydantic", ("accounts", "list")),
         ("rich", ("models",)),

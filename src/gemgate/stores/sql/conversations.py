@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
-from sqlalchemy import Executable, Row, and_, delete, func, or_, select, update
+from sqlalchemy import Executable, Row, Update, and_, delete, func, not_, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from gemgate.errors import StorageDown
 from gemgate.lazy_import import later
 from gemgate.ports.conversations import Conversation, StoredResponse
 from gemgate.ports.upstream import Thread
 from gemgate.stores.sql import made_chats
-from gemgate.stores.sql.database import Database
+from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.kept_words import ChatShare, size
 from gemgate.stores.sql.schema import conversation as table
 from gemgate.stores.sql.schema import stored_response as responses
@@ -41,11 +42,17 @@ class SqlConversationStore:
     behind: `save` returns at once, and what was saved within a moment is written together by `tend`, before anything
     else is asked here at the latest. It is for a database that nobody else reads: a crash in that moment costs that
     the histories are told anew. What callers know by its id, or what is to be deleted at Google, never waits.
-    share: how much of named ones a key may have here; what was said in the oldest is forgotten.
+    share: how much of named ones a key may have here; what was said in the oldest is forgotten. per_key: how many of
+    all kinds.
     """
 
-    def __init__(self, database: Database, *, behind: bool = False, share: ChatShare | None = None) -> None:
+    def __init__(
+        self, database: Database, *, behind: bool = False, share: ChatShare | None = None, per_key: int = 0
+    ) -> None:
         self._database = database
+        self.per_key = per_key
+        self._crowded: frozenset[str] = frozenset()
+        """Tenants who have named as many as they may have, by the last look."""
         self._share = share or ChatShare()
         self._behind = behind
         self._waiting: dict[str, Conversation] = {}
@@ -104,16 +111,19 @@ class SqlConversationStore:
             self._told.set()
         return soon
 
-    async def save(self, conversation: Conversation) -> None:
+    async def save(self, conversation: Conversation, *, anew: bool = True) -> None:
         if self.save_soon(conversation):
             return
         await self.written()
         row = _row(conversation)
         async with self._database.writing() as connection:
-            saved = await connection.execute(_upsert(self._database.is_sqlite, told=True), row)
-            if saved.one_or_none() is None and conversation.thread.cid:  # the id is another tenant's, the chat is not
+            if anew:
+                saved = await connection.execute(_upsert(self._database.is_sqlite, told=True), row)
+            else:
+                saved = await connection.execute(_changed(row).returning(table.c.id))
+            if saved.one_or_none() is None and conversation.thread.cid:  # the id is another tenant's, or was deleted
                 await connection.execute(made_chats.of(conversation.thread.cid, conversation.tenant))
-            if conversation.transcript:
+            elif conversation.transcript:
                 await self._share.make_room(connection, conversation.tenant, conversation.id, cast("int", row["bytes"]))
 
     async def tend(self) -> None:
@@ -195,10 +205,56 @@ class SqlConversationStore:
             await connection.execute(made_chats.of_conversations(old))
             return (await connection.execute(delete(table).where(old))).rowcount
 
+    async def forget_beyond(self) -> int:
+        if not self.per_key:
+            self._crowded = frozenset()
+            return 0
+        await self.written()
+        held = func.count()
+        query = select(table.c.tenant, held.label("held")).group_by(table.c.tenant).having(held > self.per_key)
+        async with self._database.reading() as connection:
+            over = {row.tenant: row.held - self.per_key for row in await connection.execute(query)}
+            crowded = [one for one in over if await self._named(connection, one) >= self.per_key]
+        self._crowded = frozenset(crowded)
+        gone = 0
+        for tenant, count in over.items():
+            for start in range(0, count, CHUNK):
+                some = await self._forget_oldest(tenant, min(CHUNK, count - start))
+                gone += some
+                if some < CHUNK:
+                    break
+        return gone
+
+    async def _forget_oldest(self, tenant: str, count: int) -> int:
+        """At most so many of those that have no name, wait for nothing and are not being continued."""
+        idle = and_(table.c.delete_at == 0, table.c.lease_until <= epoch_now(), not_(table.c.named))
+        oldest = select(table.c.id).where(table.c.tenant == tenant, idle).order_by(table.c.updated_at).limit(count)
+        async with self._database.writing() as connection:
+            ids = (await connection.execute(oldest)).scalars().all()
+            await connection.execute(made_chats.of_conversations(table.c.id.in_(ids)))
+            await connection.execute(delete(table).where(table.c.id.in_(ids)))
+        return len(ids)
+
+    async def has_room(self, tenant: str) -> bool:
+        if not self.per_key or tenant not in self._crowded:
+            return True
+        async with self._database.reading() as connection:
+            return await self._named(connection, tenant) < self.per_key
+
+    async def _named(self, connection: AsyncConnection, tenant: str) -> int:
+        query = select(func.count()).select_from(table).where(table.c.tenant == tenant, table.c.named)
+        return int((await connection.execute(query)).scalar_one())
+
     async def count(self) -> int:
         await self.written()
         async with self._database.reading() as connection:
             return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+def _changed(row: _Values) -> Update:
+    """What is new of one that is there."""
+    values = {name: value for name, value in row.items() if name not in ("id", "tenant", "created_at")}
+    return update(table).where(table.c.id == row["id"], table.c.tenant == row["tenant"]).values(values)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, case, delete, func, insert, or_, select
 
-from gemgate.errors import NotFound, TooLarge
+from gemgate.errors import NoRoom, NotFound, TooLarge
 from gemgate.files import StoredFile
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.runtime import Clock
@@ -68,7 +68,7 @@ class SqlFileStore:
     def _judge(self, held: int, file: StoredFile) -> None:
         if self.per_owner and held + max(file.bytes, LEAST) > self.per_owner:
             most, now = f"{self.per_owner / 1e6:g}", f"{held / 1e6:.1f}"
-            raise TooLarge(
+            raise NoRoom(
                 f"Files of one key may be {most} MB together (FILES_PER_KEY_MB), and {now} MB are here: delete some",
                 f"单个密钥的文件总量上限为 {most} MB（FILES_PER_KEY_MB），现有 {now} MB，请先删除一些",
                 param="file",

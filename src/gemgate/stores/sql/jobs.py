@@ -40,6 +40,7 @@ from gemgate.batches import (
     Checkpoint,
     Claim,
     Deferred,
+    Done,
     JobStatus,
     Need,
     Released,
@@ -318,6 +319,9 @@ class SqlJobStore:
                 return False
             grown = size(*(told.get(name, "") for name in ("result", "error", "error_zh")))
             await connection.execute(moved(claim.batch.id, counted(outcome), 1, grown))
+            if isinstance(outcome, Done) and outcome.nbytes:
+                files = update(batch).where(batch.c.id == claim.batch.id).values(media_bytes=outcome.nbytes)
+                await connection.execute(files)
             await self._share.make_room(connection, row.tenant, claim.batch.id, grown)
             await tell(self._database, connection, claim.batch.id)
         return True

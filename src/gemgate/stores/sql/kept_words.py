@@ -1,7 +1,8 @@
 """How many words of one key may be here: kept answers, named conversations and jobs together, the oldest go first.
 
 Of a conversation goes what was said: its row stays, for the chat at Google that it belongs to. A job goes when it has
-ended; those that have not are never forgotten, and so no more of them are taken than there is room for.
+ended; those that have not are never forgotten, and so no more of them are taken than there is room for. One that
+brought a video or music counts elsewhere (`kept_media`): the file would be lost with it.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def _kept(tenant: str) -> CompoundSelect[tuple[int, str, int, float, int]]:
             chats.tenant == tenant, chats.bytes > 0
         ),
         select(literal(JOB), jobs.id, jobs.bytes, jobs.created_at, case((ended, 0), else_=1)).where(
-            jobs.tenant == tenant
+            jobs.tenant == tenant, jobs.media_bytes == 0
         ),
     )
 

@@ -180,6 +180,7 @@ image = Table(
     Index("ix_picture_handle", "handle"),
     Index("ix_picture_tenant_created_at", "tenant", "created_at"),
     Index("ix_picture_sha256", "sha256"),
+    Index("ix_picture_tenant_bytes", "tenant", "bytes"),
 )
 
 client_key = Table(
@@ -326,9 +327,11 @@ batch = Table(
     Column("hook_at", Double, nullable=False, server_default="0"),
     Column("hook_outcome", Text, nullable=False, server_default=""),
     Column("bytes", BigInteger, nullable=False, server_default="0", comment="Of what was asked and said, as stored"),
+    Column("media_bytes", BigInteger, nullable=False, server_default="0", comment="Of its files of video or music"),
     Index("ix_batch_hook_at", "hook_at"),
     Index("ix_batch_tenant_created_at", "tenant", "created_at"),
     Index("ix_batch_tenant_closed_at_hook_at_bytes", "tenant", "closed_at", "hook_at", "bytes"),
+    Index("ix_batch_tenant_media_bytes", "tenant", "media_bytes", "bytes"),
     Index("ix_batch_tenant_idempotency_key", "tenant", "idempotency_key", unique=True),
     Index("ix_batch_turn", "closed_at", "state", "need", text("priority DESC"), "claimed_at", "created_at", "id"),
 )

@@ -148,10 +148,15 @@ function example(schema, document, depth = 0) {
   return { string: "…", integer: 1, number: 1, boolean: true }[one.type] ?? {};
 }
 
+/** What holds a key of each scheme, by the names of the documentation. */
+const VARIABLES = { key: "GEMGATE_KEY", admin_key: "GEMGATE_ADMIN_KEY" };
+
 /** `sent`: the media type of the body. */
 function command(one, sent, body) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  const parts = [`curl ${one.method === "GET" ? "" : `-X ${one.method} `}${address}${one.path}`, `  -H "Authorization: Bearer $GEMGATE_KEY"`];
+  const parts = [`curl ${one.method === "GET" ? "" : `-X ${one.method} `}${address}${one.path}`];
+  const [key] = one.security.flatMap(Object.keys);
+  if (key) parts.push(`  -H "Authorization: Bearer $${VARIABLES[key]}"`);
   if (sent === "multipart/form-data") parts.push(...Object.entries(body).map(([name, value]) => `  -F ${quoted(`${name}=${value}`)}`));
   else if (body) parts.push(`  -H "Content-Type: application/json"`, `  -d ${quoted(JSON.stringify(body, null, 2))}`);
   return parts.join(" \\\n");

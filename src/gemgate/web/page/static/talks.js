@@ -162,13 +162,26 @@ async function stored(act) {
   });
 }
 
+/** Not what was deleted meanwhile, here or in another tab: whether it is still there is looked at in the same step. */
 function keep(talk) {
-  if (known.get(talk.id) !== talk) return; // it was deleted meanwhile
-  stored((store) => store.put(structuredClone({ ...talk, turns: talk.turns.map(plain) }))).then(() => {
-    seen.add(talk.id);
-    tell();
-  });
+  if (known.get(talk.id) !== talk) return;
+  const copy = structuredClone({ ...talk, turns: talk.turns.map(plain) });
+  stored((store) => {
+    const there = store.getKey(talk.id);
+    there.onsuccess = () => {
+      if (there.result === undefined && seen.has(talk.id)) return vanish(talk.id);
+      store.put(copy);
+      seen.add(talk.id);
+    };
+  }).then(tell);
   for (const old of talks().slice(MOST)) if (!running.has(old.id)) remove(old.id);
+}
+
+/** Another tab has deleted it: what answers it here stops, and nothing of it is kept. */
+function vanish(id) {
+  stop(id);
+  known.delete(id);
+  seen.delete(id);
 }
 
 /** Take what is kept, as any tab has left it. What is begun or answered here stands as it does here until it is kept. */
@@ -183,11 +196,7 @@ async function look() {
     if (!mine) known.set(talk.id, talk);
     else if (talk.changed > mine.changed && !running.has(talk.id)) Object.assign(mine, talk);
   }
-  for (const id of known.keys()) {
-    if (!seen.has(id) || there.has(id) || running.has(id)) continue;
-    known.delete(id); // another tab has deleted it
-    seen.delete(id);
-  }
+  for (const id of known.keys()) if (seen.has(id) && !there.has(id)) vanish(id);
   told();
 }
 
