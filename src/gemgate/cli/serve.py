@@ -12,9 +12,9 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-import uvicorn
 from starlette.types import ASGIApp
 
+from gemgate.allocator import give_back
 from gemgate.assembly.node import open_service
 from gemgate.cli.simulated import simulated
 from gemgate.cli.terminal import (
@@ -39,6 +39,7 @@ from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
 from gemgate.web.interim import InterimProtocol
+from gemgate.web.server import Config, Server
 
 DRAIN_SECONDS = 30
 CUT_OFF_SECONDS = 5
@@ -116,12 +117,12 @@ def listening(settings: Settings) -> Iterator[tuple[socket.socket, Settings]]:
         sock.close()
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """`leaving` is awaited when a signal has come and calls are still taken."""
 
     leaving: Callable[[], Awaitable[None]] | None = None
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._signalled = asyncio.Event()
 
@@ -163,7 +164,7 @@ async def run_server(
     """Serve until a signal ends it; what cannot be opened has been said in one line by then. empty: no accounts."""
     CLIENTS.make_room()
     server = _Server(
-        uvicorn.Config(
+        Config(
             app,
             http=InterimProtocol,
             ws="none",
@@ -179,6 +180,7 @@ async def run_server(
     server.leaving = leaving
     announcing = asyncio.create_task(_announce(server, settings, demo=demo, empty=empty))
     collect_rarely()
+    await asyncio.to_thread(give_back)  # what the start took for a moment
     try:
         await server.serve(sockets=[sock])
     finally:
@@ -238,7 +240,7 @@ def _in_force(settings: Settings) -> str:
     return say("; ", "；").join(told) or say("none", "无")
 
 
-async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, empty: bool) -> None:
+async def _announce(server: Server, settings: Settings, *, demo: bool, empty: bool) -> None:
     host, port = settings.host, settings.port
     while not server.started:  # noqa: ASYNC110 - the server has a flag and no event
         await asyncio.sleep(0.02)

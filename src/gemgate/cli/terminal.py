@@ -24,9 +24,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gemgate import telemetry
+from gemgate.allocator import set_large_blocks_apart
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
 from gemgate.errors import BadRequest, GatewayError, SettingsError, system_words
-from gemgate.machine import set_large_blocks_apart
 from gemgate.settings.loading import Loaded, load
 from gemgate.upstreams.web.logs import bridge
 
