@@ -27,7 +27,7 @@ LATER = {
     "psycopg": "DATABASE_URL of PostgreSQL",
     "sqlalchemy.orm": "nothing: a program that embeds us may",
     "sqlalchemy.dialects.postgresql": "DATABASE_URL of PostgreSQL",
-    "rich.traceback": "nothing: our tracebacks are plain",
+    "rich": "a terminal, and the commands that paint",
     "mcp": "the first call of an agent's tools",
     "opentelemetry": "OTEL_EXPORTER_OTLP_ENDPOINT",
     "gemgate_simulator": "gemgate demo",

@@ -24,8 +24,9 @@ from pydantic import SecretStr
 from gemgate.assembly.node import open_service
 from gemgate.cli.account_backend import running
 from gemgate.cli.address import address_of, unreachable
+from gemgate.cli.console import err
 from gemgate.cli.serve import listening
-from gemgate.cli.terminal import err, language, load_settings, run, say
+from gemgate.cli.terminal import language, load_settings, run, say
 from gemgate.errors import BadRequest, ClientError, GatewayError, NoAccount, NotFound, Unreachable
 from gemgate.frozen import frozen
 from gemgate.jobs import Jobs

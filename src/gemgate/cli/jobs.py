@@ -21,18 +21,8 @@ from rich.table import Table
 from gemgate.batches import BatchKind, JobStatus
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
-from gemgate.cli.terminal import (
-    ConfigOption,
-    JsonOption,
-    OutputOption,
-    counted,
-    err,
-    fail,
-    marked,
-    out,
-    say,
-    write_json,
-)
+from gemgate.cli.console import err, marked, out
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, counted, fail, say, write_json
 from gemgate.cli.words import span, word
 from gemgate.errors import Unreachable
 
