@@ -16,7 +16,7 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
 
-from gemgate import collector
+from gemgate import allocator, collector
 
 _loaded: set[str] = set()
 """By `load`, to the end: `sys.modules` has a module from the beginning of its import on."""
@@ -70,9 +70,34 @@ def loaded(*modules: ModuleType) -> bool:
 async def load(*modules: ModuleType) -> None:
     """Import them now, in a thread: imports of some 100 ms would hold up the event loop."""
     if not loaded(*modules):
-        await asyncio.to_thread(lambda: [import_module(module.__name__) for module in modules])
+
+        def run() -> None:
+            for module in modules:
+                import_module(module.__name__)
+            allocator.give_back()  # reading code takes some MB for a moment, of each thread that does so
+
+        await asyncio.to_thread(run)
         _loaded.update(module.__name__ for module in modules)
         collector.keep()
+
+
+@contextmanager
+def deferred(*names: str) -> Iterator[None]:
+    """Who says `import NAME` meanwhile gets what stands for that module; for libraries that use one only now and then.
+
+    A package and its modules are named each. One that is imported already is what it is.
+    """
+    stand_ins = {name: later(name) for name in names if name not in sys.modules}
+    sys.modules.update(stand_ins)
+    for name, module in stand_ins.items():
+        above, _, last = name.rpartition(".")
+        if above:
+            setattr(sys.modules[above], last, module)  # as an import does
+    try:
+        yield
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import pytest
 from starlette.requests import Request
 
 from gemgate.caller import Caller
-from gemgate.cli.terminal import plain, quoted
+from gemgate.cli.console import quoted
+from gemgate.cli.terminal import plain
 from gemgate.errors import BadRequest, Busy, SettingsError
 from gemgate.files import Inline, Link
 from gemgate.gateway.attachments import Attachments

@@ -28,7 +28,7 @@ from typing import Any
 import uvloop
 from tests.support import own_memory
 
-from gemgate import cli, machine
+from gemgate import allocator, cli
 from gemgate.cli import serve, terminal
 from gemgate.web.interim import InterimProtocol
 
@@ -127,7 +127,7 @@ class Watch:
                 self.seen = _place(thread)
 
     def told(self, loop: asyncio.AbstractEventLoop) -> Figures:
-        heap, memory = machine.heap(), own_memory.resident()
+        heap, memory = allocator.heap(), own_memory.resident()
         arenas, unused = own_memory.python_arenas()
         figures = Figures(
             rss=sum(memory.values()),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
-from gemgate.lazy_import import emptied
+from gemgate.lazy_import import deferred, emptied
 
 
 def test_modules_of_an_emptied_package_come_alone_and_its_names_with_everything(
@@ -38,4 +39,27 @@ def test_modules_of_an_emptied_package_come_alone_and_its_names_with_everything(
             house_of_ours.Nobody  # noqa: B018
     finally:
         for name in [name for name in sys.modules if name.startswith("house_of_ours")]:
+            del sys.modules[name]
+
+
+def test_what_stands_for_a_module_becomes_it_at_its_first_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "streams_of_ours"
+    package.mkdir()
+    (package / "__init__.py").write_text("first = 1\n", "utf-8")
+    (package / "threads.py").write_text("second = 2\n", "utf-8")
+    (tmp_path / "user_of_streams.py").write_text("import streams_of_ours.threads\nimport json.tool\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "json.tool", raising=False)
+    try:
+        with deferred("streams_of_ours", "streams_of_ours.threads", "json", "json.tool"):
+            import user_of_streams as user  # type: ignore[import-not-found]
+        assert not [name for name in sys.modules if name.startswith("streams_of_ours")]
+        assert "json.tool" not in sys.modules
+        assert user.streams_of_ours.threads.second == 2
+        assert "streams_of_ours.threads" in sys.modules
+        assert user.streams_of_ours.first == 1
+        assert user.json is json, "which was there"
+        assert user.json.tool.main is sys.modules["json.tool"].main
+    finally:
+        for name in [name for name in sys.modules if name.startswith(("streams_of_ours", "user_of_streams"))]:
             del sys.modules[name]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gemgate.allocator import give_back, heap
 from gemgate.errors import StorageDown
-from gemgate.machine import CLIENTS, MB, Machine, Memory, give_back, heap
+from gemgate.machine import CLIENTS, MB, Machine, Memory
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.testing import FakeClock
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 LATER = {
     "PIL": "the first picture",
     "numpy": "the first picture",
@@ -25,15 +27,27 @@ LATER = {
     "psycopg": "DATABASE_URL of PostgreSQL",
     "sqlalchemy.orm": "nothing: a program that embeds us may",
     "sqlalchemy.dialects.postgresql": "DATABASE_URL of PostgreSQL",
-    "rich.traceback": "nothing: our tracebacks are plain",
+    "rich": "a terminal, and the commands that paint",
     "mcp": "the first call of an agent's tools",
     "opentelemetry": "OTEL_EXPORTER_OTLP_ENDPOINT",
     "gemgate_simulator": "gemgate demo",
+    "anyio": "the first download or form",
+    "click": "nothing: our command line has its library's own",
+    "uvicorn.main": "nothing: we have a command line",
+    "logging.config": "nothing: we say how lines are written",
+    "multiprocessing": "the first account with cookies, by its library's log",
+    "prometheus_client.exposition": "the first look at the metrics",
+    "http.server": "the first look at the metrics, by their library",
     "gemgate.imaging.logo": "the first picture",
 }
 
 STREAMING = "anyio._backends._asyncio"
 """What Starlette's streams run on: 75 ms of processor."""
+
+STREAMS = {
+    "a download": "await answered(app, 'GET', '/v1/files/none/content', answers=StreamingResponse([b'a', b'b']))",
+    "a form": "await answered(app, 'POST', '/v1/files', b'--b--', 'multipart/form-data; boundary=b')",
+}
 
 _SERVING = """
 import asyncio, json, sys
@@ -42,24 +56,27 @@ import gemgate.cli.serve
 from gemgate.assembly.node import open_service
 from gemgate.settings import explicit
 from gemgate.web.app import create_app
+from gemgate.web.streaming import StreamingResponse
 
 later = set(sys.argv[2:])
 
-async def answered(app, method, path, body=None):
-    sent, told = [], b"" if body is None else json.dumps(body).encode()
+async def answered(app, method, path, body=None, kind="application/json", answers=None):
+    sent, told = [], body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
-             "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"),
+             "headers": [(b"host", b"127.0.0.1"), (b"content-type", kind.encode()),
                          (b"content-length", str(len(told)).encode())],
              "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
              "scheme": "http", "http_version": "1.1", "root_path": ""}
 
+    asked = iter([{"type": "http.request", "body": told, "more_body": False}])
+
     async def receive():
-        return {"type": "http.request", "body": told, "more_body": False}
+        return next(asked, None) or await asyncio.Event().wait()
 
     async def send(message):
         sent.append(message)
 
-    await app(scope, receive, send)
+    await (answers or app)(scope, receive, send)
     return sent[0]["status"]
 
 async def main():
@@ -79,16 +96,9 @@ asyncio.run(main())
 """
 )
 
-_FIRST_USES = (
+_WATCHED = (
     _SERVING
     + """
-from contextlib import suppress
-from gemgate.accounts import Cookies
-from gemgate.caller import Caller
-from gemgate.errors import GatewayError
-from gemgate.outbound import GuardedFetcher, GuardedSender
-from gemgate.ports.accounts import AccountSetup
-
 found = {}
 
 class Watch:
@@ -98,6 +108,32 @@ class Watch:
             found[name] = asyncio._get_running_loop() is not None
 
 sys.meta_path.insert(0, Watch)
+
+def tell():
+    print(*(f"{name}:{'loop' if here else 'thread'}" for name, here in found.items()))
+"""
+)
+
+_FIRST_STREAM = (
+    _WATCHED
+    + """
+async def serve(app, service):
+    # STREAM
+    tell()
+
+asyncio.run(main())
+"""
+)
+
+_FIRST_USES = (
+    _WATCHED
+    + """
+from contextlib import suppress
+from gemgate.accounts import Cookies
+from gemgate.caller import Caller
+from gemgate.errors import GatewayError
+from gemgate.outbound import GuardedFetcher, GuardedSender
+from gemgate.ports.accounts import AccountSetup
 
 async def started(app):  # as a server starts it
     up, asked = asyncio.Event(), iter([{"type": "lifespan.startup"}])
@@ -131,7 +167,7 @@ async def serve(app, service):
     with suppress(GatewayError):
         await service.account_registry.replace_cookies("fox", Cookies("p" * 40, "t" * 40), Caller("test"))
     task.cancel()
-    print(*(f"{name}:{'loop' if here else 'thread'}" for name, here in found.items()))
+    tell()
 
 asyncio.run(main())
 """
@@ -153,7 +189,14 @@ def test_a_plain_start_imports_nothing_that_it_does_not_use(tmp_path: Path) -> N
 
 
 def test_what_is_imported_at_its_first_use_is_imported_beside_the_event_loop(tmp_path: Path) -> None:
-    found = told(_FIRST_USES, tmp_path, STREAMING)
-    used = ("jsonschema", "aiohttp", "gemini_webapi", "gemgate.web.document", STREAMING)
+    found = told(_FIRST_USES, tmp_path)
+    used = ("jsonschema", "aiohttp", "gemini_webapi", "gemgate.web.document", "prometheus_client.exposition")
     assert found >= {f"{name}:thread" for name in used}
+    assert {name for name in found if name.endswith(":loop")} == set()
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_what_the_framework_streams_with_is_imported_beside_the_event_loop(stream: str, tmp_path: Path) -> None:
+    found = told(_FIRST_STREAM.replace("# STREAM", STREAMS[stream]), tmp_path, STREAMING)
+    assert f"{STREAMING}:thread" in found
     assert {name for name in found if name.endswith(":loop")} == set()

@@ -11,7 +11,8 @@ import typer
 from gemgate.cli.account_backend import AccountBackend, Facts
 from gemgate.cli.account_choice import everybody, read_cookies, show_identities, spelled
 from gemgate.cli.account_desk import NameArgument, on_accounts, say_where
-from gemgate.cli.terminal import JsonOption, err, marked, out, say, write_json
+from gemgate.cli.console import err, marked, out
+from gemgate.cli.terminal import JsonOption, say, write_json
 from gemgate.ports.accounts import AccountSetup
 
 

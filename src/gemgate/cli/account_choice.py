@@ -12,7 +12,8 @@ from rich.table import Table
 
 from gemgate.accounts import Cookies
 from gemgate.cli.account_backend import AccountBackend, Facts
-from gemgate.cli.terminal import err, fail, language, out, reason, say
+from gemgate.cli.console import err, out
+from gemgate.cli.terminal import fail, language, reason, say
 from gemgate.cookies.spec import BROWSERS
 from gemgate.dialects import cookie_text
 from gemgate.errors import AccountError, BadRequest, GatewayError

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from gemgate.cli.account_backend import AccountBackend, opened
-from gemgate.cli.terminal import ConfigOption, err, language, load_settings, run
+from gemgate.cli.console import err
+from gemgate.cli.terminal import ConfigOption, language, load_settings, run
 
 UrlOption = Annotated[
     str | None,

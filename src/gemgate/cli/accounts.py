@@ -26,17 +26,15 @@ from gemgate.cli.account_desk import (
     on_accounts,
     say_where,
 )
+from gemgate.cli.console import err, marked, out
 from gemgate.cli.lives import app as lab
 from gemgate.cli.terminal import (
     ConfigOption,
     JsonOption,
     confirmed,
-    err,
     fail,
     language,
     load_settings,
-    marked,
-    out,
     run,
     say,
     write_json,

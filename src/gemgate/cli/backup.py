@@ -10,7 +10,8 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from gemgate.assembly.storage import as_it_is, database_url, held, key_file, open_blobs, open_storage, sqlite_path
-from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, progress, run, say
+from gemgate.cli.console import err, marked, out, progress
+from gemgate.cli.terminal import ConfigOption, fail, load_settings, run, say
 from gemgate.ports.accounts import AccountStore
 from gemgate.settings import Settings
 from gemgate.stores import backup as archive

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gemgate.cli.connection import Connection, through
-from gemgate.cli.terminal import out, say, write_json
+from gemgate.cli.console import out
+from gemgate.cli.terminal import say, write_json
 
 
 def order_planned(

@@ -19,8 +19,9 @@ from rich.text import Text
 
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, written_whole
+from gemgate.cli.console import MoreColumn, marked, progress
 from gemgate.cli.jobs import PERSON_SECONDS, Patience
-from gemgate.cli.terminal import MoreColumn, marked, progress, say
+from gemgate.cli.terminal import say
 from gemgate.cli.words import span
 from gemgate.errors import GatewayError, Unreachable
 

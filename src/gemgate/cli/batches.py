@@ -19,9 +19,10 @@ from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_plan import order_planned
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
+from gemgate.cli.console import err, out
 from gemgate.cli.images import AspectOption, ModelOption, SizeOption, shape_wished
 from gemgate.cli.jobs import PERSON_SECONDS, IdArgument, LimitOption, PatienceOption, StatusOption
-from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, counted, err, out, say, write_json
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, amount, counted, say, write_json
 from gemgate.cli.words import word
 
 batch = typer.Typer(

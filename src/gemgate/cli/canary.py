@@ -15,7 +15,8 @@ from rich.text import Text
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import look
-from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, load_settings, out, run, say, write_json
+from gemgate.cli.console import out
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, load_settings, run, say, write_json
 from gemgate.cli.words import word
 from gemgate.errors import GatewayError, SettingsError
 from gemgate.policy.cookie_order import cookie_order

@@ -16,20 +16,8 @@ from gemgate.caller import Caller
 from gemgate.chat import ChatRequest, Message, Role, Text, TextDelta, ThoughtDelta
 from gemgate.cli.chat_at import chat_at, models_at
 from gemgate.cli.connection import GatewayOption, KeyOption
-from gemgate.cli.terminal import (
-    ConfigOption,
-    JsonOption,
-    err,
-    fail,
-    language,
-    load_settings,
-    marked,
-    out,
-    run,
-    say,
-    write,
-    write_json,
-)
+from gemgate.cli.console import err, marked, out
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, load_settings, run, say, write, write_json
 from gemgate.cli.words import word
 from gemgate.errors import NoAccount, Rejected, SignedOut
 from gemgate.settings import Settings

@@ -18,7 +18,8 @@ import numpy as np
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, progress, reason, say, write_json
+from gemgate.cli.console import err, marked, out, progress
+from gemgate.cli.terminal import JsonOption, fail, language, reason, say, write_json
 from gemgate.errors import NO_TEXT, ClientError, LocalText
 from gemgate.frozen import frozen
 from gemgate.imaging import (

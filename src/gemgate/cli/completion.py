@@ -15,7 +15,8 @@ from typing import Annotated, Literal, get_args
 import typer
 from typer._completion_shared import _get_shell_name, get_completion_script
 
-from gemgate.cli.terminal import fail, out, reason, say, write
+from gemgate.cli.console import out
+from gemgate.cli.terminal import fail, reason, say, write
 from gemgate.stores.drafts import drafted
 
 Shell = Literal["bash", "zsh", "fish", "powershell", "pwsh"]

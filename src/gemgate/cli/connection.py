@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 import typer
-import uvicorn
 from pydantic import SecretStr
 
 from gemgate.assembly.node import open_service
 from gemgate.cli.account_backend import running
 from gemgate.cli.address import address_of, unreachable
+from gemgate.cli.console import err
 from gemgate.cli.serve import listening
-from gemgate.cli.terminal import err, language, load_settings, run, say
+from gemgate.cli.terminal import language, load_settings, run, say
 from gemgate.errors import BadRequest, ClientError, GatewayError, NoAccount, NotFound, Unreachable
 from gemgate.frozen import frozen
 from gemgate.jobs import Jobs
@@ -34,6 +34,7 @@ from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
 from gemgate.web.errors import NEEDS_PERSON
+from gemgate.web.server import Config, Server
 
 SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """An event stream beats every ten seconds."""
@@ -184,7 +185,7 @@ async def _own(settings: Settings, *, resident: bool) -> AsyncIterator[str]:
             if resident and not service.pool.accounts:
                 raise _nobody_here(service.pool.no_account_error())
             service.pool.kept_free = 0  # nobody sits in front of it
-            config = uvicorn.Config(
+            config = Config(
                 create_app(bound, service), ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=1
             )
             server = _Quiet(config)
@@ -213,7 +214,7 @@ async def _stopped(jobs: Jobs) -> None:
     await jobs.stop(MAKING_SECONDS)
 
 
-class _Quiet(uvicorn.Server):
+class _Quiet(Server):
     """Ctrl-C belongs to the command."""
 
     @contextlib.contextmanager

@@ -20,18 +20,8 @@ from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.defaults import in_force
 from gemgate.assembly.live_settings import LiveSettings
 from gemgate.assembly.storage import Look, database_url, look, open_bucket, sqlite_path
-from gemgate.cli.terminal import (
-    ConfigOption,
-    JsonOption,
-    err,
-    language,
-    load_settings,
-    marked,
-    out,
-    run,
-    say,
-    write_json,
-)
+from gemgate.cli.console import err, marked, out
+from gemgate.cli.terminal import ConfigOption, JsonOption, language, load_settings, run, say, write_json
 from gemgate.errors import GatewayError, LocalText, SignedOut, StorageDown, Unreachable
 from gemgate.frozen import frozen
 from gemgate.policy.cookie_order import cookie_order

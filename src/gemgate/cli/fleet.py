@@ -13,20 +13,9 @@ from rich.table import Table
 
 from gemgate.assembly import fleet
 from gemgate.assembly.node import open_service
+from gemgate.cli.console import err, marked, out
 from gemgate.cli.serve import listening, run_server
-from gemgate.cli.terminal import (
-    ConfigOption,
-    FleetOption,
-    JsonOption,
-    err,
-    language,
-    load_settings,
-    marked,
-    out,
-    run,
-    say,
-    write_json,
-)
+from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, language, load_settings, run, say, write_json
 from gemgate.cli.words import span, word
 from gemgate.errors import LocalText
 from gemgate.fleet.registry import DEAD_AFTER, answers_probe

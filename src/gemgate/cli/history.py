@@ -18,18 +18,8 @@ import typer
 from rich.table import Table
 
 from gemgate.cli.connection import Connection, UrlOption, through
-from gemgate.cli.terminal import (
-    ConfigOption,
-    JsonOption,
-    confirmed,
-    err,
-    fail,
-    language,
-    out,
-    say,
-    write,
-    write_json,
-)
+from gemgate.cli.console import err, out
+from gemgate.cli.terminal import ConfigOption, JsonOption, confirmed, fail, language, say, write, write_json
 from gemgate.dialects import account_history as shapes
 from gemgate.errors import ClientError, Unreachable
 from gemgate.stores.drafts import drafted

@@ -13,7 +13,8 @@ from typer import Exit
 
 from gemgate.cli import jobs
 from gemgate.cli.connection import Connection, through
-from gemgate.cli.terminal import err, out, progress, say, write_json
+from gemgate.cli.console import err, out, progress
+from gemgate.cli.terminal import say, write_json
 from gemgate.files import Inline
 from gemgate.images import ImageRequest
 

@@ -12,19 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 
 from gemgate.cli.chat import CALLER, signed_in
 from gemgate.cli.connection import KeyOption
+from gemgate.cli.console import err, marked, out, progress
 from gemgate.cli.image_orders import order_images
 from gemgate.cli.jobs import PERSON_SECONDS, PatienceOption
 from gemgate.cli.terminal import (
     ConfigOption,
     JsonOption,
     OutputOption,
-    err,
     fail,
     language,
     load_settings,
-    marked,
-    out,
-    progress,
     reason,
     run,
     say,

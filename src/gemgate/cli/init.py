@@ -18,9 +18,10 @@ from gemgate.cli import completion, settings_file
 from gemgate.cli.account_backend import opened
 from gemgate.cli.account_choice import read_cookies
 from gemgate.cli.chat import signed_in, streamed
+from gemgate.cli.console import err, marked, out
 from gemgate.cli.settings_file import Answers
 from gemgate.cli.simulated import simulated
-from gemgate.cli.terminal import err, fail, language, load_settings, marked, out, reason, run, say
+from gemgate.cli.terminal import fail, language, load_settings, reason, run, say
 from gemgate.errors import BadRequest
 from gemgate.settings import CONFIG_FILE, Settings, explicit
 from gemgate.settings.changes import with_values

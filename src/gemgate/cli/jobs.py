@@ -21,16 +21,14 @@ from rich.table import Table
 from gemgate.batches import BatchKind, JobStatus
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
+from gemgate.cli.console import err, marked, out
 from gemgate.cli.terminal import (
     NEEDS_PERSON,
     ConfigOption,
     JsonOption,
     OutputOption,
     counted,
-    err,
     fail,
-    marked,
-    out,
     say,
     write_json,
 )

@@ -18,7 +18,8 @@ from typing import Any, Literal
 from gemgate.accounts import Cookies
 from gemgate.cli.account_backend import AccountBackend, Facts
 from gemgate.cli.account_choice import read_cookies
-from gemgate.cli.terminal import err, language, say
+from gemgate.cli.console import err
+from gemgate.cli.terminal import language, say
 from gemgate.cli.words import span, word
 from gemgate.cookies.spec import parse_source
 from gemgate.errors import BadRequest, GatewayError

@@ -13,10 +13,11 @@ from gemgate.accounts import Cookies
 from gemgate.assembly.node import open_service
 from gemgate.cli.account_backend import AccountBackend, Facts, resident
 from gemgate.cli.account_desk import KeyOption, NodeOption, UrlOption, at_desk, say_where
+from gemgate.cli.console import err, out
 from gemgate.cli.lab_run import LOOK_SECONDS, Entry, LabRun, entries_of, entry, facts_of
 from gemgate.cli.simulated import simulated_sessions
 from gemgate.cli.survival_chart import in_terminal, svg
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, out, run, say, write_json
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, run, say, write_json
 from gemgate.cli.words import span
 from gemgate.errors import BadRequest
 from gemgate.policy.session_arm import Arm

@@ -14,20 +14,9 @@ import typer
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
+from gemgate.cli.console import err, out, progress
 from gemgate.cli.jobs import OVER, PERSON_SECONDS, PatienceOption, awaited, goes_on, stands_still
-from gemgate.cli.terminal import (
-    ConfigOption,
-    JsonOption,
-    amount,
-    err,
-    fail,
-    language,
-    out,
-    progress,
-    reason,
-    say,
-    write_json,
-)
+from gemgate.cli.terminal import ConfigOption, JsonOption, amount, fail, language, reason, say, write_json
 from gemgate.cli.words import span, word
 from gemgate.errors import GatewayError
 from gemgate.imaging import measure

@@ -14,7 +14,8 @@ from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn
 from gemgate.assembly.fleet import registry_url
 from gemgate.assembly.storage import Storage, open_storage
 from gemgate.cli.backup import locked_accounts
-from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, progress, run, say
+from gemgate.cli.console import err, marked, out, progress
+from gemgate.cli.terminal import ConfigOption, fail, load_settings, run, say
 from gemgate.errors import NotFound
 from gemgate.files import mime_of
 from gemgate.ports.accounts import AccountStore

@@ -18,19 +18,8 @@ from gemgate.accounts import Cookies
 from gemgate.cli import moved_files
 from gemgate.cli.account_backend import AccountBackend
 from gemgate.cli.account_desk import KeyOption, NodeOption, UrlOption, at_desk, say_where
-from gemgate.cli.terminal import (
-    ConfigOption,
-    JsonOption,
-    err,
-    fail,
-    language,
-    load_settings,
-    marked,
-    out,
-    reason,
-    say,
-    write_json,
-)
+from gemgate.cli.console import err, marked, out
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, load_settings, reason, say, write_json
 from gemgate.dialects import cookie_text, gateways
 from gemgate.dialects.gateways import Remark, Taken, WebAccount
 from gemgate.errors import GatewayError, LocalText

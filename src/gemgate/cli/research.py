@@ -13,8 +13,9 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
+from gemgate.cli.console import err, out, progress
 from gemgate.cli.jobs import OVER, PERSON_SECONDS, PatienceOption, awaited, goes_on, stands_still
-from gemgate.cli.terminal import ConfigOption, JsonOption, asked, err, fail, out, progress, say, write_json
+from gemgate.cli.terminal import ConfigOption, JsonOption, asked, fail, say, write_json
 from gemgate.cli.words import word
 from gemgate.errors import GatewayError
 

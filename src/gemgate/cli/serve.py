@@ -12,25 +12,12 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-import uvicorn
 from starlette.types import ASGIApp
 
+from gemgate.allocator import give_back
 from gemgate.assembly.node import open_service
 from gemgate.cli.simulated import simulated
-from gemgate.cli.terminal import (
-    ConfigOption,
-    FleetOption,
-    err,
-    fail,
-    language,
-    load_settings,
-    marked,
-    out,
-    reason,
-    run,
-    say,
-    write,
-)
+from gemgate.cli.terminal import ConfigOption, FleetOption, fail, language, load_settings, reason, run, say, tell, write
 from gemgate.collector import collect_rarely
 from gemgate.machine import CLIENTS
 from gemgate.settings import Settings
@@ -39,6 +26,7 @@ from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
 from gemgate.web.interim import InterimProtocol
+from gemgate.web.server import Config, Server
 
 DRAIN_SECONDS = 30
 CUT_OFF_SECONDS = 5
@@ -70,7 +58,7 @@ def demo(
             f"Open to everybody who reaches {host}: the demo asks for no key. Only made-up answers are at stake.",
             f"能访问 {host} 的任何人都可以使用：演示模式不需要密钥。涉及的只是模拟的回答。",
         )
-        err.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
+        tell("[yellow]{}[/yellow]", sentence, to="err")
     run(_demo(host, port))
 
 
@@ -116,12 +104,12 @@ def listening(settings: Settings) -> Iterator[tuple[socket.socket, Settings]]:
         sock.close()
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """`leaving` is awaited when a signal has come and calls are still taken."""
 
     leaving: Callable[[], Awaitable[None]] | None = None
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._signalled = asyncio.Event()
 
@@ -163,7 +151,7 @@ async def run_server(
     """Serve until a signal ends it; what cannot be opened has been said in one line by then. empty: no accounts."""
     CLIENTS.make_room()
     server = _Server(
-        uvicorn.Config(
+        Config(
             app,
             http=InterimProtocol,
             ws="none",
@@ -179,6 +167,7 @@ async def run_server(
     server.leaving = leaving
     announcing = asyncio.create_task(_announce(server, settings, demo=demo, empty=empty))
     collect_rarely()
+    await asyncio.to_thread(give_back)  # what the start took for a moment
     try:
         await server.serve(sockets=[sock])
     finally:
@@ -238,46 +227,38 @@ def _in_force(settings: Settings) -> str:
     return say("; ", "；").join(told) or say("none", "无")
 
 
-async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, empty: bool) -> None:
+async def _announce(server: Server, settings: Settings, *, demo: bool, empty: bool) -> None:
     host, port = settings.host, settings.port
     while not server.started:  # noqa: ASYNC110 - the server has a flag and no event
         await asyncio.sleep(0.02)
     base = callable_at(host, port)
     for line in outdated():
-        out.print(marked("[yellow]{}[/yellow]", line.for_(language())), highlight=False, soft_wrap=True)
+        tell("[yellow]{}[/yellow]", line.for_(language()))
     if not demo:
-        out.print(
-            marked(
-                say(
-                    "gemgate listens on [bold]{}[/bold]  (OpenAI base URL: {}/v1)",
-                    "gemgate 正在监听 [bold]{}[/bold]  （OpenAI 接口地址：{}/v1）",
-                ),
-                base,
-                base,
+        tell(
+            say(
+                "gemgate listens on [bold]{}[/bold]  (OpenAI base URL: {}/v1)",
+                "gemgate 正在监听 [bold]{}[/bold]  （OpenAI 接口地址：{}/v1）",
             ),
-            highlight=False,
-            soft_wrap=True,
+            base,
+            base,
         )
         closed = bool(settings.api_keys) and settings.admin_key is None
         if closed:
-            out.print(
-                marked(
-                    say(
-                        "[yellow]The page and `gemgate accounts` are closed: API_KEY is set, so this service is for "
-                        "others too, and ADMIN_KEY is not set.[/yellow] To open them: ADMIN_KEY=$(openssl rand -hex "
-                        "16) gemgate serve, or the line ADMIN_KEY=… in .env; then sign in with it at {}/",
-                        "[yellow]页面和 `gemgate accounts` 已关闭：设置了 API_KEY，说明服务也供他人使用，而没有设置 "
-                        "ADMIN_KEY。[/yellow]要打开它们：ADMIN_KEY=$(openssl rand -hex 16) gemgate serve，"
-                        "或在 .env 中写入 ADMIN_KEY=…；然后在 {}/ 用它登录",
-                    ),
-                    base,
+            tell(
+                say(
+                    "[yellow]The page and `gemgate accounts` are closed: API_KEY is set, so this service is for "
+                    "others too, and ADMIN_KEY is not set.[/yellow] To open them: ADMIN_KEY=$(openssl rand -hex "
+                    "16) gemgate serve, or the line ADMIN_KEY=… in .env; then sign in with it at {}/",
+                    "[yellow]页面和 `gemgate accounts` 已关闭：设置了 API_KEY，说明服务也供他人使用，而没有设置 "
+                    "ADMIN_KEY。[/yellow]要打开它们：ADMIN_KEY=$(openssl rand -hex 16) gemgate serve，"
+                    "或在 .env 中写入 ADMIN_KEY=…；然后在 {}/ 用它登录",
                 ),
-                highlight=False,
-                soft_wrap=True,
+                base,
             )
         else:
             page = say(f"The page, where accounts are added: {base}/", f"页面（在此添加账号）：{base}/")
-            out.print(page, highlight=False, soft_wrap=True)
+            tell("{}", page)
         if empty:
             sentence = say(
                 "No account yet: set ADMIN_KEY as said above and paste cookies on the page, or set SECURE_1PSID and "
@@ -288,10 +269,10 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, e
                 if closed
                 else "还没有账号：请在页面上粘贴 Cookie，或运行 `gemgate accounts add`。",
             )
-            out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
+            tell("[yellow]{}[/yellow]", sentence)
         state, limits = settings.data_dir, _in_force(settings)
-        out.print(say(f"State: {state}", f"数据目录：{state}"), highlight=False, soft_wrap=True)
-        out.print(say(f"Limits: {limits}", f"限额：{limits}"), highlight=False, soft_wrap=True)
+        tell("{}", say(f"State: {state}", f"数据目录：{state}"))
+        tell("{}", say(f"Limits: {limits}", f"限额：{limits}"))
         return
     _tell_demo(base)
 

@@ -17,8 +17,9 @@ from typing import Annotated
 import typer
 
 from gemgate.cli import service_files
+from gemgate.cli.console import err, out
 from gemgate.cli.service_files import Keeper, Plan, Step
-from gemgate.cli.terminal import err, fail, language, out, reason, say, write
+from gemgate.cli.terminal import fail, language, reason, say, write
 from gemgate.errors import SettingsError
 from gemgate.settings import CONFIG_FILE
 from gemgate.settings.folders import data_home

@@ -5,96 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 import typer
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.markup import escape
-from rich.padding import Padding
-from rich.progress import Progress, ProgressColumn, Task, TextColumn
-from rich.segment import Segment
-from rich.table import Table
-from rich.text import Text
 
 from gemgate import telemetry
+from gemgate.allocator import set_large_blocks_apart
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
 from gemgate.errors import BadRequest, GatewayError, NoAccount, SettingsError, system_words
-from gemgate.machine import set_large_blocks_apart
 from gemgate.settings.loading import Loaded, load
 from gemgate.upstreams.web.logs import bridge
 
 T = TypeVar("T")
-
-PIPE_WIDTH = 100_000
-"""Columns of a table that goes to a file or another program; it takes what it needs of them."""
-
-
-class Terminal(Console):
-    """A console on which no text is markup, and no text holds what a terminal obeys: text from outside is everywhere,
-    in names, errors and answers. What we colour ourselves is `marked`. Nothing of a table is cut, so that it can be
-    copied.
-    """
-
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False)
-
-    def render_str(self, text: str, **wishes: Any) -> Text:
-        return super().render_str(plain(text), **wishes)
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Whatever it comes from (strings, tables, bars, lines of ours with texts of others), of each piece what is no
-        word of the library's to the terminal is `plain`.
-        """
-        for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else plain(text), style, control)
-
-    def print(self, *objects: Any, **wishes: Any) -> None:
-        """As the library's; tables keep their first column (ids, names) whole, and in a pipe every row on one line. One
-        that is too wide for the terminal is told row by row.
-        """
-        tables = [one for one in objects if isinstance(one, Table)]
-        for table in tables:
-            for number, column in enumerate(table.columns):
-                column.no_wrap, column.overflow, column.min_width = number == 0, "fold", cell_len(str(column.header))
-        before = self._width
-        if tables and not self.is_terminal:
-            self._width = PIPE_WIDTH
-        try:
-            for one in objects if tables else ():
-                if isinstance(one, Table) and self.measure(one).minimum < self._needed(one):
-                    self._print_rows(one)
-                else:
-                    super().print(one, **wishes)
-            if not tables:
-                super().print(*objects, **wishes)
-        finally:
-            self._width = before
-
-    def _needed(self, table: Table) -> int:
-        """Columns that it takes so that no word of it is broken."""
-        return self.measure(table, options=self.options.update(width=PIPE_WIDTH)).minimum
-
-    def _print_rows(self, table: Table) -> None:
-        """Each row: its name, and below it every fact with its heading."""
-        heads = [str(column.header) for column in table.columns]
-        for name, *facts in zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True):
-            super().print(name, highlight=False, soft_wrap=True)
-            told = [
-                say(f"{head}: {fact}", f"{head}：{fact}") for head, fact in zip(heads[1:], facts, strict=True) if fact
-            ]
-            super().print(Padding("  ".join(told), (0, 0, 0, 2)), highlight=False)
-
-
-out = Terminal()
-err = Terminal(stderr=True)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file instead of ./gemgate.toml.", show_default=False)
@@ -160,14 +90,24 @@ def write_json(value: object, indent: int | None = 2) -> None:
     write(told)
 
 
-def quoted(text: object) -> str:
-    """The same, inside a line that has markup of ours: brackets of others are no markup."""
-    return escape(plain(str(text)))
+_STYLES = re.compile(r"\[/?[a-z ]+\]")
+_PAINTED = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Variables by which people wish for colours where no terminal is."""
 
 
-def marked(markup: str, *texts: object) -> Text:
-    """A line with markup of ours and texts of others in its `{}`."""
-    return Text.from_markup(markup.format(*(quoted(text) for text in texts)))
+def tell(markup: str, *texts: object, to: Literal["out", "err"] = "out") -> None:
+    """A line with markup of ours and texts of others in its `{}`: in colours on a terminal, for which alone what paints
+    is loaded; a service writes into a file.
+    """
+    stream = sys.stdout if to == "out" else sys.stderr
+    if stream.isatty() or any(os.environ.get(name) for name in _PAINTED):
+        from gemgate.cli import console
+
+        shown = console.out if to == "out" else console.err
+        shown.print(console.marked(markup, *texts), highlight=False, soft_wrap=True)
+        return
+    stream.write(_STYLES.sub("", markup).format(*(plain(str(text)) for text in texts)) + "\n")
+    stream.flush()
 
 
 def fail(message: str, code: int = 1, *, of: object = None, kind: str | None = None) -> NoReturn:
@@ -180,7 +120,7 @@ def fail(message: str, code: int = 1, *, of: object = None, kind: str | None = N
     if _scripts.asked and not _scripts.told:
         waits = {"waiting_for": message, "needs_person": True} if code == NEEDS_PERSON else {}
         write_json({"error": {"code": kind, "message": message}, **waits})
-    err.print(marked(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), message), highlight=False, soft_wrap=True)
+    tell(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), message, to="err")
     raise typer.Exit(code)
 
 
@@ -206,25 +146,6 @@ async def asked(question: Callable[[], T]) -> T:
 
     threading.Thread(target=ask, daemon=True).start()
     return await answer
-
-
-class MoreColumn(ProgressColumn):
-    """What a task says beside its bar, `more`: a line with markup of ours."""
-
-    def render(self, task: Task) -> Text:
-        more: Text = task.fields["more"]
-        return more
-
-
-def progress(*columns: ProgressColumn, quiet: bool = False, stays: bool = False) -> Progress:
-    """A bar while something lasts; nothing where stderr is no terminal. stays: its last look is left there.
-
-    Descriptions are no markup; what a bar says in colours is in a `MoreColumn`.
-    """
-    for column in columns:
-        if isinstance(column, TextColumn):
-            column.markup = False
-    return Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=not stays)
 
 
 def say(en: str, zh: str) -> str:
@@ -259,7 +180,7 @@ def load_settings(
     except SettingsError as error:
         fail(error.text(language()), 2)
     for sentence in loaded.warnings:
-        err.print(marked("[yellow]{}[/yellow]", sentence.for_(language())), highlight=False, soft_wrap=True)
+        tell("[yellow]{}[/yellow]", sentence.for_(language()), to="err")
     level = "debug" if loaded.settings.debug else loaded.settings.log_level
     if quiet and level != "debug" and loaded.origins["log_level"] == "default":
         level = "error"

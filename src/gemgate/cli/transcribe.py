@@ -9,7 +9,8 @@ import aiohttp
 import typer
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
-from gemgate.cli.terminal import ConfigOption, JsonOption, fail, out, reason, say, write, write_json
+from gemgate.cli.console import out
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, reason, say, write, write_json
 
 
 def transcribe(

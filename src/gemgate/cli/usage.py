@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, out, say, write, write_json
+from gemgate.cli.console import err, out
+from gemgate.cli.terminal import ConfigOption, JsonOption, say, write, write_json
 from gemgate.cli.words import word
 from gemgate.ports.usage import AMOUNTS, DIMENSIONS
 

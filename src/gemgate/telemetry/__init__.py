@@ -5,11 +5,17 @@ fact, line, label or span ever carries a cookie, a key, a prompt or an answer. F
 cheap: plain values.
 """
 
+# ruff: noqa: E402 - what is emptied comes first
+
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gemgate.lazy_import import emptied
 from gemgate.ports.runtime import EVERY, Listener, Listening, TelemetryEvent
+
+emptied("prometheus_client")  # of which we need the meters; it imports the servers that could show them
+
 from gemgate.telemetry.clock import SystemClock, system_random
 from gemgate.telemetry.logs import LogObserver, set_up_logging
 from gemgate.telemetry.metrics import Metrics

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector, CollectorRegistry
 
 from gemgate.dialects.table import gen_ai_operation
+from gemgate.lazy_import import later
 from gemgate.ports.runtime import Listener, TelemetryEvent
 from gemgate.telemetry.gauges import Value
 from gemgate.telemetry.instruments import Instruments
 from gemgate.telemetry.metric_specs import EVENT_METRICS, GAUGES, PROVIDER
 from gemgate.telemetry.request_record import RequestRecord
+
+if TYPE_CHECKING:
+    from prometheus_client import exposition
+else:
+    exposition = later("prometheus_client.exposition")
 
 _OF_MEDIA = {"video": "gemgate_videos", "music": "gemgate_music"}
 
@@ -73,7 +79,7 @@ class Metrics:
         """Everything in Prometheus' text form, with what was just read for the metrics of `READ`."""
         status = CollectorRegistry()
         status.register(_Standing(reading))
-        return generate_latest(self.registry) + generate_latest(status)
+        return exposition.generate_latest(self.registry) + exposition.generate_latest(status)
 
     def ended(self, record: RequestRecord) -> None:
         """A call for an answer is over: what the conventions want to know of it."""

@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
-from gemgate.lazy_import import later, load
 from gemgate.settings import Settings
 from gemgate.web.auth import key_cache
 from gemgate.web.auth.access import Access
@@ -26,8 +25,6 @@ from gemgate.web.interim import PromptSentNotifier
 from gemgate.web.middleware import RequestMiddleware
 from gemgate.web.operation import Router as Operations
 from gemgate.web.routes import node_routers
-
-_streaming = later("anyio._backends._asyncio")
 
 
 class _Holder:
@@ -96,15 +93,8 @@ class _Routes(Starlette):
 
 
 def served(routers: Iterable[Operations], lifespan: Lifespan[Starlette]) -> Starlette:
-    """An application of these routes. What the framework imports at its first stream is there before."""
-
-    @asynccontextmanager
-    async def ready(api: Starlette) -> AsyncIterator[None]:
-        await load(_streaming)
-        async with lifespan(api):
-            yield
-
-    api = _Routes(routes=[entry.route for router in routers for entry in router.routes], lifespan=ready)
+    """An application of these routes."""
+    api = _Routes(routes=[entry.route for router in routers for entry in router.routes], lifespan=lifespan)
     api.router.redirect_slashes = False
     return api
 

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gemgate.dialects.wire import Base64, dumps
+from gemgate.web.streaming import StreamingResponse
 
 LONG = 256_000
 """A string beyond this many characters is written in slices."""

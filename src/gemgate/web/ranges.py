@@ -6,9 +6,10 @@ import re
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gemgate.ports.blobs import BlobFacts, BlobStore
+from gemgate.web.streaming import StreamingResponse
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 

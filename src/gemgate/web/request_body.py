@@ -20,6 +20,7 @@ from gemgate.frozen import frozen
 from gemgate.lazy_import import load, loaded
 from gemgate.offload import offload
 from gemgate.prompting import schemas, turns
+from gemgate.web import streaming
 from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.upgrades import WHOLE
 
@@ -176,6 +177,7 @@ async def read_form(request: Request, limit: int) -> Form:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         raise BadRequest("The body must be multipart/form-data", "请求体必须是 multipart/form-data")
+    await load(streaming.anyio)
     stream = chunks_of(request, limit)
     parser = _Parser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
     try:

@@ -49,7 +49,7 @@ def begun(folder: Path, how: str, *words: str) -> subprocess.Popen[bytes]:
         ("pydantic", ("accounts", "list")),
         ("rich", ("models",)),
         ("sqlalchemy", ("serve",)),
-        ("uvicorn", ("serve",)),
+        ("httptools", ("serve",)),
     ],
 )
 def test_ctrl_c_while_modules_are_imported_says_nothing(

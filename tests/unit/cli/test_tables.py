@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from gemgate import cli
 from gemgate.cli import accounts
+from gemgate.cli.console import Terminal
 from gemgate.cli.serve import callable_at
-from gemgate.cli.terminal import Terminal
 from gemgate.settings.sections import in_sections
 
 ID = "batch_" + "6" * 26

@@ -23,7 +23,20 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 from gemgate import cli
-from gemgate.cli import accounts, backup, batch_watch, canary, chat, clean, doctor, fleet, images, jobs, terminal
+from gemgate.cli import (
+    accounts,
+    backup,
+    batch_watch,
+    canary,
+    chat,
+    clean,
+    console,
+    doctor,
+    fleet,
+    images,
+    jobs,
+    terminal,
+)
 from gemgate.errors import LocalText, Unreachable
 from gemgate.upstreams.web import canary as probes
 
@@ -108,7 +121,7 @@ def _job() -> None:
 
 
 def _more() -> None:
-    terminal.out.print(batch_watch._more({"failed": 1, "waiting_for": HOSTILE}))
+    console.out.print(batch_watch._more({"failed": 1, "waiting_for": HOSTILE}))
 
 
 def _images() -> None:
@@ -133,12 +146,12 @@ def _account() -> None:
 
 def _notes() -> None:
     for line in accounts._details(_facts(why="")):
-        terminal.out.print(line)
+        console.out.print(line)
 
 
 def _doctor() -> None:
-    line = terminal.marked(doctor._MARK["fail"][0] + " {}: {}", HOSTILE, HOSTILE)
-    terminal.out.print(line)
+    line = console.marked(doctor._MARK["fail"][0] + " {}: {}", HOSTILE, HOSTILE)
+    console.out.print(line)
 
 
 def _fleet() -> None:
@@ -151,7 +164,7 @@ def _failure() -> None:
 
 
 def _thoughts() -> None:
-    terminal.err.print(HOSTILE, style="dim", end="", highlight=False)
+    console.err.print(HOSTILE, style="dim", end="", highlight=False)
 
 
 def _piece() -> None:
@@ -160,14 +173,14 @@ def _piece() -> None:
 
 def _parts() -> None:
     """What is no string when it is printed."""
-    terminal.out.print(Text(HOSTILE), Panel(HOSTILE), Columns([HOSTILE]), [HOSTILE], ValueError(HOSTILE))
+    console.out.print(Text(HOSTILE), Panel(HOSTILE), Columns([HOSTILE]), [HOSTILE], ValueError(HOSTILE))
 
 
 def _table() -> None:
     table = Table(title=HOSTILE)
     table.add_column(Text(HOSTILE))
     table.add_row(Text(HOSTILE))
-    terminal.out.print(table)
+    console.out.print(table)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +191,8 @@ def _table() -> None:
 def test_nothing_from_outside_reaches_the_terminal_as_an_order(
     show: Callable[[], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(terminal.out, "_width", 900)
-    monkeypatch.setattr(terminal.err, "_width", 900)
+    monkeypatch.setattr(console.out, "_width", 900)
+    monkeypatch.setattr(console.err, "_width", 900)
     show()
     told = "".join(capsys.readouterr())
     assert SAFE in told, told
@@ -189,12 +202,12 @@ def test_nothing_from_outside_reaches_the_terminal_as_an_order(
 def test_a_bar_obeys_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names of a gateway's stand beside bars; what is told while one is shown goes over it."""
     told = io.StringIO()
-    shown_on = terminal.Terminal(stderr=True)
+    shown_on = console.Terminal(stderr=True)
     monkeypatch.setattr(shown_on, "_force_terminal", True)
     monkeypatch.setattr(shown_on, "_width", 900)
     monkeypatch.setattr(shown_on, "_file", told)
-    monkeypatch.setattr(terminal, "err", shown_on)
-    with terminal.progress(TextColumn("{task.description}"), terminal.MoreColumn(), stays=True) as shown:
+    monkeypatch.setattr(console, "err", shown_on)
+    with console.progress(TextColumn("{task.description}"), console.MoreColumn(), stays=True) as shown:
         shown.add_task(HOSTILE, more=batch_watch._more({"failed": 1, "waiting_for": HOSTILE}))
         shown.console.print(HOSTILE, highlight=False, markup=False, soft_wrap=True)
     words = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.getvalue())
@@ -224,10 +237,27 @@ def test_a_file_s_name_that_is_no_text_is_told(tmp_path: Path) -> None:
         assert not OBEYED.search(told)
 
 
+@pytest.mark.parametrize("wish", [{}, {"FORCE_COLOR": "1"}])
+def test_a_line_in_colours_says_the_same_where_nothing_paints(
+    wish: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in wish.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(console, "out", console.Terminal())
+    terminal.tell("gemgate [bold]{}[/bold] [yellow]and {}[/yellow]", HOSTILE, "{} [b]")
+    told = capsys.readouterr().out
+    assert ("\x1b[" in told) is bool(wish)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", told) == f"gemgate {SAFE} and {{}} [b]\n"
+
+
 def test_all_that_is_printed_goes_one_way() -> None:
-    """`terminal` alone writes: `out`, `err`, `write`, `write_json`; `__init__` says words of its own before that."""
+    """`console` (`out`, `err`) and `terminal` (`tell`, `write`, `write_json`) alone write; `__init__` says words of its
+    own before that.
+    """
     for path in Path(cli.__file__).parent.glob("*.py"):
-        if path.name in ("terminal.py", "__init__.py"):
+        if path.name in ("console.py", "terminal.py", "__init__.py"):
             continue
         text = re.sub(r'"[^"\n]*"', "", path.read_text())
         assert not re.search(r"(?<![.\w])print\(|typer\.(echo|secho)\(|click\.|std(out|err)\.write", text), path
@@ -235,12 +265,12 @@ def test_all_that_is_printed_goes_one_way() -> None:
 
 def test_markup_is_ours_alone() -> None:
     """No console takes markup, and no line of ours with markup has anything but `{}` for what others say."""
-    assert not terminal.out._markup
-    assert not terminal.err._markup
+    assert not console.out._markup
+    assert not console.err._markup
     for path in Path(cli.__file__).parent.glob("*.py"):
         text = path.read_text()
         assert "markup=True" not in text, path
-        assert "Console(" not in text or path.name == "terminal.py", path
+        assert "Console(" not in text or path.name == "console.py", path
         assert not re.search(r'print\(\s*f?"[^"]*\[/?(red|yellow|green|bold|dim|cyan)\]', text), path
         assert not re.search(r'\.status\(\s*f"', text), path
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from gemgate.catalog import DEFAULT_MODEL, resolve
 from gemgate.fleet.nodes import Fleet, NodeRequirements
+from gemgate.lazy_import import later, load
 from gemgate.version import __version__
 from gemgate.web.context import FrontContext, RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.metrics import RelayMetrics
 from gemgate.web.routes.status import refusing
+
+if TYPE_CHECKING:
+    from prometheus_client import exposition
+else:
+    exposition = later("prometheus_client.exposition")
 
 router = Router()
 
@@ -87,4 +92,5 @@ def _unable(fleet: Fleet, language: str) -> list[str]:
 )
 async def metrics(context: RequestContext) -> Response:
     figures: RelayMetrics = context.request.app.state.metrics
-    return Response(generate_latest(figures.read()), media_type=CONTENT_TYPE_LATEST)
+    await load(exposition)
+    return Response(exposition.generate_latest(figures.read()), media_type=exposition.CONTENT_TYPE_LATEST)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gemgate.batches import Batch, Task
 from gemgate.caller import Caller
@@ -26,6 +26,7 @@ from gemgate.web.json_response import LONG, json_response
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import read_body, whole_number
 from gemgate.web.routes.archive import archive
+from gemgate.web.streaming import StreamingResponse
 from gemgate.web.unmet import unmet
 
 router = Router()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gemgate.dialects import openai_files, simple
 from gemgate.errors import BadRequest
@@ -15,6 +15,7 @@ from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import read_form, whole_number
 from gemgate.web.routes import gemini_files
 from gemgate.web.stored_files import keep, media_type, owned
+from gemgate.web.streaming import StreamingResponse
 
 router = Router()
 

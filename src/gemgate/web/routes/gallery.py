@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import BadRequest, NotFound
@@ -22,6 +22,7 @@ from gemgate.web.json_response import json_response
 from gemgate.web.operation import CACHED, PICTURES, Router, operation
 from gemgate.web.request_body import whole_number
 from gemgate.web.routes.archive import chosen
+from gemgate.web.streaming import StreamingResponse
 
 if TYPE_CHECKING:
     from gemgate.dialects.shapes import operating as shapes

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gemgate.dialects import account_history as shapes
 from gemgate.dialects.rows import JSON
@@ -19,6 +19,7 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with, whole_number
+from gemgate.web.streaming import StreamingResponse
 from gemgate.web.zip_stream import Outlet, zip_entry
 
 router = Router()

@@ -8,7 +8,6 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITIES
@@ -16,6 +15,7 @@ from gemgate.assembly.service import Service
 from gemgate.batches import TaskCounts
 from gemgate.dialects import simple
 from gemgate.errors import StorageDown
+from gemgate.lazy_import import later
 from gemgate.machine import Machine
 from gemgate.telemetry.gauges import gauges
 from gemgate.version import __version__
@@ -24,7 +24,11 @@ from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 
 if TYPE_CHECKING:
+    from prometheus_client import exposition
+
     from gemgate.dialects.shapes import operating as shapes
+else:
+    exposition = later("prometheus_client.exposition")
 
 router = Router()
 
@@ -147,7 +151,7 @@ async def metrics(context: NodeContext) -> Response:
     )
     # Some thousand series, once models, accounts and outcomes have met: nobody waits for their text.
     text = await asyncio.to_thread(service.metrics.text, status)
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
+    return Response(text, media_type=exposition.CONTENT_TYPE_LATEST)
 
 
 @operation(
