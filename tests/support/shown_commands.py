@@ -48,6 +48,13 @@ def commands(line: str) -> Iterator[Words]:
         found = []
 
 
+def shell_lines(page: str) -> list[str]:
+    """What the blocks of a shell tell to type, each line whole and without its comment."""
+    lines = "\n".join(code for kind, code in FENCE.findall(page) if kind == "sh").replace("\\\n", " ").splitlines()
+    bare = (re.sub(r"(?:^|\s+)#\s.*$", "", line).strip() for line in lines)
+    return [" ".join(line.split()) for line in bare if line]
+
+
 def typed(page: str) -> list[Words]:
     """What the blocks of a page tell to type."""
     lines = "\n".join(code for _, code in FENCE.findall(page)).replace("\\\n", " ").splitlines()
