@@ -117,6 +117,6 @@ def test_what_is_only_read_names_what_is_there() -> None:
         if program(line) == "make":
             assert words[1] in targets, line
         if program(line) == "kubectl":
-            assert {name for name in re.findall(r"--from-literal=(\w+)=", line)} <= settings, line
+            assert set(re.findall(r"--from-literal=(\w+)=", line)) <= settings, line
             for file in re.findall(r"-f (\S+)", line):
                 assert [*yaml.safe_load_all(((ROOT / page).parent / file).read_text())], line
