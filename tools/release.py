@@ -1,7 +1,7 @@
 """A release: `python -m tools.release prepare X.Y.Z`, then `make dist`, then `… seal X.Y.Z`; `make release` does all three.
 
-prepare  writes the version, the changelog's section and a database that this version has lived in, for later tests,
-         and commits them: what is built is built from that commit. When it fails nothing is changed; when its commit
+prepare  writes the version, the changelog's section and, for later tests, a database that this version has lived in
+         and the settings that it knows, and commits them: what is built is built from that commit. When it fails nothing is changed; when its commit
          is there already, because `make dist` has failed after it, it does nothing
 seal     writes notes beside the files in dist/ and tags the commit; pushing the tag publishes (.github/workflows)
 notes    writes those notes alone, where the tag is there already
@@ -26,6 +26,7 @@ from typing import Any
 
 from tests.support.lived_in import lived_in
 
+from gemgate.settings import Settings
 from gemgate.version import __version__
 from gemgate_simulator import Simulator
 
@@ -97,6 +98,16 @@ async def lived() -> str:
         with closing(sqlite3.connect(Path(folder, "gemgate.sqlite3"))) as connection:
             signed = connection.execute("PRAGMA user_version").fetchone()[0]
             return "\n".join([*connection.iterdump(), f"PRAGMA user_version = {signed};", ""])
+
+
+def settings_file() -> str:
+    """Every setting that this version knows, with its default where it has one that is the same everywhere."""
+    lines = []
+    for name, field in sorted(Settings.model_fields.items()):
+        value = None if field.default_factory is not None else field.default
+        plain = list(value) if isinstance(value, tuple) else value
+        lines.append(f'#{name} = ""' if plain is None else f"{name} = {json.dumps(plain, ensure_ascii=False)}")
+    return "\n".join([*lines, ""])
 
 
 def commit(root: Path, version: str) -> None:
@@ -221,6 +232,7 @@ def main(words: Sequence[str]) -> int:
                 kept = ROOT / RELEASED / f"{__version__}.sql"
                 kept.parent.mkdir(exist_ok=True)
                 kept.write_text(asyncio.run(lived()), "utf-8")
+                kept.with_suffix(".toml").write_text(settings_file(), "utf-8")
             case ["files", dist]:
                 files(Path(dist), _git(ROOT, "rev-parse", "HEAD"))
             case ["notes", version]:
