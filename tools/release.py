@@ -1,6 +1,6 @@
 """A release: `python -m tools.release prepare X.Y.Z`, then `make dist`, then `… seal X.Y.Z`; `make release` does all three.
 
-prepare  writes the version, the changelog's section and, for later tests, a database that this version has lived in
+prepare  writes the version, the changelogs' sections and, for later tests, a database that this version has lived in
          and the settings that it knows, and commits them: what is built is built from that commit. When it fails nothing is changed; when its commit
          is there already, because `make dist` has failed after it, it does nothing
 seal     writes notes beside the files in dist/ and tags the commit; pushing the tag publishes (.github/workflows)
@@ -32,10 +32,10 @@ from gemgate_simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
 VERSION_FILE = Path("src/gemgate/version.py")
-CHANGELOG = Path("CHANGELOG.md")
+CHANGELOGS = (Path("CHANGELOG.md"), Path("CHANGELOG.zh.md"))
 CHART = Path("deploy/helm/gemgate/Chart.yaml")
 RELEASED = Path("tests/integration/stores/released")
-_WRITTEN = tuple(map(str, (VERSION_FILE, CHANGELOG, CHART, RELEASED)))
+_WRITTEN = tuple(map(str, (VERSION_FILE, *CHANGELOGS, CHART, RELEASED)))
 SUMS = "SHA256SUMS"
 NOTES = "NOTES.md"
 _UNRELEASED = "## [Unreleased]\n"
@@ -54,40 +54,41 @@ def numbers(version: str) -> tuple[int, int, int]:
     return major, minor, patch
 
 
-def changed(changelog: str, version: str, date: datetime.date) -> str:
-    """The changelog with what is unreleased under a heading of its own."""
+def changed(changelog: str, version: str, date: datetime.date, name: Path = CHANGELOGS[0]) -> str:
+    """The changelog with what is unreleased under a heading of its own; name: its file, for what is in the way."""
     before, heading, rest = changelog.partition(_UNRELEASED)
     if not heading:
-        raise NotToBeReleasedError(f"{CHANGELOG} has no line {_UNRELEASED.strip()!r}")
+        raise NotToBeReleasedError(f"{name} has no line {_UNRELEASED.strip()!r}")
     if f"## [{version}]" in rest:
-        raise NotToBeReleasedError(f"{CHANGELOG} has a section of {version} already")
+        raise NotToBeReleasedError(f"{name} has a section of {version} already")
     if not rest.partition("\n## [")[0].strip():
-        raise NotToBeReleasedError(f"{CHANGELOG} has nothing under {_UNRELEASED.strip()!r}")
+        raise NotToBeReleasedError(f"{name} has nothing under {_UNRELEASED.strip()!r}")
     return f"{before}{heading}\n## [{version}] - {date.isoformat()}\n{rest}"
 
 
-def section(changelog: str, version: str) -> str:
+def section(changelog: str, version: str, name: Path = CHANGELOGS[0]) -> str:
     """What the changelog says of a version."""
     _, heading, rest = changelog.partition(f"## [{version}]")
     if not heading:
-        raise NotToBeReleasedError(f"{CHANGELOG} has no section of {version}; run prepare first")
+        raise NotToBeReleasedError(f"{name} has no section of {version}; run prepare first")
     return rest.partition("\n")[2].partition("\n## [")[0].strip() + "\n"
 
 
 def prepare(root: Path, version: str, date: datetime.date) -> None:
-    """Write the version and the changelog; nothing is written when something is in the way."""
+    """Write the version and both changelogs; nothing is written when something is in the way."""
     if numbers(version) < numbers(__version__):
         raise NotToBeReleasedError(f"{version} is before {__version__}, the version that stands in {VERSION_FILE}")
     if _git(root, "status", "--porcelain"):
         raise NotToBeReleasedError("the work tree has changes: commit them first")
     if _git(root, "tag", "--list", f"v{version}"):
         raise NotToBeReleasedError(f"there is a tag v{version} already")
-    changelog = changed((root / CHANGELOG).read_text("utf-8"), version, date)
+    changelogs = {name: changed((root / name).read_text("utf-8"), version, date, name) for name in CHANGELOGS}
     written = _VERSION.sub(f'__version__ = "{version}"', (root / VERSION_FILE).read_text("utf-8"))
     chart = re.sub(r"(?m)^(version|appVersion): .*$", rf'\1: "{version}"', (root / CHART).read_text("utf-8"))
     (root / VERSION_FILE).write_text(written, "utf-8")
     (root / CHART).write_text(chart, "utf-8")
-    (root / CHANGELOG).write_text(changelog, "utf-8")
+    for name, text in changelogs.items():
+        (root / name).write_text(text, "utf-8")
 
 
 async def lived() -> str:
@@ -147,10 +148,11 @@ def prepare_and_commit(root: Path, version: str, date: datetime.date) -> None:
 
 
 def notes(root: Path, version: str) -> None:
-    """The changelog's section beside files in dist/ that are of this version and whole."""
+    """The changelogs' sections, English first, beside files in dist/ that are of this version and whole."""
     if wrong := flaws(root / "dist", version):
         raise NotToBeReleasedError("; ".join(wrong))
-    (root / "dist" / NOTES).write_text(section((root / CHANGELOG).read_text("utf-8"), version), "utf-8")
+    sections = [section((root / name).read_text("utf-8"), version, name) for name in CHANGELOGS]
+    (root / "dist" / NOTES).write_text("\n---\n\n".join(sections), "utf-8")
 
 
 def seal(root: Path, version: str) -> None:

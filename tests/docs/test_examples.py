@@ -147,7 +147,7 @@ KINDS = {
     ".zip": re.compile(rb"PK"),
     ".mp4": re.compile(rb"....ftyp", re.DOTALL),
     ".mp3": re.compile(rb"ID3|\xff"),
-    ".md": re.compile(rb"#|---"),
+    ".markdown": re.compile(rb"#|---"),
     ".copy": re.compile(rb"."),
 }
 """How a file begins that is what its name says."""

@@ -13,6 +13,8 @@ from tests.support.shown_commands import FOR_DEVELOPERS
 
 ROOT = Path(__file__).parents[2]
 TWINS = [path for pattern in ("*.zh.md", "docs/*.zh.md", "deploy/**/*.zh.md") for path in sorted(ROOT.glob(pattern))]
+SUMMED_UP = {"CHANGELOG"}
+"""Pages of which the Chinese one has the same headings and says less."""
 LOOSE = {"README", "accounts", "cookies", "start"}
 """Pages with prompts and placeholders in the reader's own language."""
 LINK = re.compile(r"\]\(([\w/.-]+\.md)(?:#[^)\s]*)?\)")
@@ -55,7 +57,8 @@ def shape(page: Path) -> list[str]:
 @pytest.mark.parametrize("chinese", TWINS, ids=name)
 def test_blocks_and_names_are_the_same(chinese: Path) -> None:
     assert blocks(chinese) == blocks(english(chinese))
-    assert names(chinese) == names(english(chinese))
+    if english(chinese).stem not in SUMMED_UP:
+        assert names(chinese) == names(english(chinese))
 
 
 @pytest.mark.parametrize("chinese", TWINS, ids=name)

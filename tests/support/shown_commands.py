@@ -14,7 +14,7 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
     if path.name != "CHANGELOG.md"
 )
-FOR_DEVELOPERS = {"architecture", "client-contracts", "decisions", "gemini-webapi", "google-wire"}
+FOR_DEVELOPERS = {"client-contracts", "decisions", "gemini-webapi", "google-wire"}
 """Pages of docs/ in English only; the Chinese contents say so."""
 FENCE = re.compile(r"(?ms)^ *```(\w*)\n(.*?)^ *```")
 SPAN = re.compile(r"`((?:uvx --from \. |pipx run --spec \. )?gemgate(?:\s[^`]*)?)`")

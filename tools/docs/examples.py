@@ -197,7 +197,7 @@ def image_base64() -> str:
 
 FILES = {
     "accounts.history.export": "chats.zip",
-    "accounts.history.export_one": "chat.md",
+    "accounts.history.export_one": "chat.markdown",
     "batch.archive": "batch.zip",
     "files.content": "notes.txt.copy",
     "gemini.videos.content": "video.mp4",
