@@ -32,9 +32,9 @@ ELSEWHERE = {
     **dict.fromkeys(("codex", "claude", "gemini", "qwen", "cline", "aider"), "tests/agents/programs.py"),
 }
 """Programs that take more than a gateway, and the file that types or is what they run."""
-READ_ONLY = {"make", "kubectl"}
+READ_ONLY = {"make", "kubectl", "helm"}
 """Of these it is only looked at whether what they name is there."""
-TOOLS = "docker docker-compose helm pip git npm npx cp cat systemctl journalctl loginctl pg_dump sudo wget crontab fly"
+TOOLS = "docker docker-compose pip git npm npx cp cat systemctl journalctl loginctl pg_dump sudo wget crontab fly"
 NAMES = {"curl", *SHELL, *ELSEWHERE, *READ_ONLY, *TOOLS.split()} - {""}
 
 
@@ -120,3 +120,9 @@ def test_what_is_only_read_names_what_is_there() -> None:
             assert set(re.findall(r"--from-literal=(\w+)=", line)) <= settings, line
             for file in re.findall(r"-f (\S+)", line):
                 assert [*yaml.safe_load_all(((ROOT / page).parent / file).read_text())], line
+        if program(line) == "helm":
+            chart = ROOT / words[3]
+            values = yaml.safe_load((chart / "values.yaml").read_text())
+            for path in re.findall(r"--set ([\w.]+)=", line):
+                first, _, second = path.partition(".")
+                assert second in values[first], line
