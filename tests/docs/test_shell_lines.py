@@ -64,6 +64,18 @@ def test_no_command_hides_in_a_block_of_another_kind(page: Path) -> None:
             assert not [line for line in code.splitlines() if program(line) in NAMES and " " in line], kind
 
 
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_variable_is_set_in_vain(page: Path) -> None:
+    """One that is not exported reaches no program of the lines below it."""
+    for kind, code in FENCE.findall(page.read_text("utf-8")):
+        lines = shell_lines(f"```sh\n{code}```") if kind == "sh" else []
+        for number, line in enumerate(lines):
+            below = lines[number + 1 :]
+            if not program(line) and any(map(program, below)):
+                name = line.partition("=")[0]
+                assert any(f"${name}" in one for one in below), line
+
+
 def test_pages_show_many() -> None:
     assert len(LINES) > 60
     assert sum(program(line) == "curl" for line in LINES) > 10
