@@ -67,6 +67,19 @@ def test_headings_and_tables_are_the_same(chinese: Path) -> None:
         assert shape(chinese) == shape(english(chinese))
 
 
+def leads(page: Path) -> set[str]:
+    """Where its links lead, whatever the language."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    found = {link.replace(".zh.md", ".md") for link in re.findall(r"\]\(([^)#\s]+)", text)}
+    return found - {page.name.replace(".zh.md", ".md")}
+
+
+@pytest.mark.parametrize("chinese", TWINS, ids=name)
+def test_both_lead_to_the_same_pages(chinese: Path) -> None:
+    if english(chinese).stem not in SUMMED_UP:
+        assert leads(chinese) == leads(english(chinese))
+
+
 def test_every_page_for_users_has_both_languages() -> None:
     contents = (ROOT / "docs" / "index.zh.md").read_text("utf-8")
     for page in (ROOT / "docs").glob("*.md"):
