@@ -1,7 +1,7 @@
 """A release: `python -m tools.release prepare X.Y.Z`, then `make dist`, then `… seal X.Y.Z`; `make release` does all three.
 
-prepare  writes the version, the changelog's section and a database that this version has lived in, for later tests,
-         and commits them: what is built is built from that commit. When it fails nothing is changed; when its commit
+prepare  writes the version, the changelogs' sections and, for later tests, a database that this version has lived in
+         and the settings that it knows, and commits them: what is built is built from that commit. When it fails nothing is changed; when its commit
          is there already, because `make dist` has failed after it, it does nothing
 seal     writes notes beside the files in dist/ and tags the commit; pushing the tag publishes (.github/workflows)
 notes    writes those notes alone, where the tag is there already
@@ -26,15 +26,16 @@ from typing import Any
 
 from tests.support.lived_in import lived_in
 
+from gemgate.settings import Settings
 from gemgate.version import __version__
 from gemgate_simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
 VERSION_FILE = Path("src/gemgate/version.py")
-CHANGELOG = Path("CHANGELOG.md")
+CHANGELOGS = (Path("CHANGELOG.md"), Path("CHANGELOG.zh.md"))
 CHART = Path("deploy/helm/gemgate/Chart.yaml")
 RELEASED = Path("tests/integration/stores/released")
-_WRITTEN = tuple(map(str, (VERSION_FILE, CHANGELOG, CHART, RELEASED)))
+_WRITTEN = tuple(map(str, (VERSION_FILE, *CHANGELOGS, CHART, RELEASED)))
 SUMS = "SHA256SUMS"
 NOTES = "NOTES.md"
 _UNRELEASED = "## [Unreleased]\n"
@@ -53,40 +54,41 @@ def numbers(version: str) -> tuple[int, int, int]:
     return major, minor, patch
 
 
-def changed(changelog: str, version: str, date: datetime.date) -> str:
-    """The changelog with what is unreleased under a heading of its own."""
+def changed(changelog: str, version: str, date: datetime.date, name: Path = CHANGELOGS[0]) -> str:
+    """The changelog with what is unreleased under a heading of its own; name: its file, for what is in the way."""
     before, heading, rest = changelog.partition(_UNRELEASED)
     if not heading:
-        raise NotToBeReleasedError(f"{CHANGELOG} has no line {_UNRELEASED.strip()!r}")
+        raise NotToBeReleasedError(f"{name} has no line {_UNRELEASED.strip()!r}")
     if f"## [{version}]" in rest:
-        raise NotToBeReleasedError(f"{CHANGELOG} has a section of {version} already")
+        raise NotToBeReleasedError(f"{name} has a section of {version} already")
     if not rest.partition("\n## [")[0].strip():
-        raise NotToBeReleasedError(f"{CHANGELOG} has nothing under {_UNRELEASED.strip()!r}")
+        raise NotToBeReleasedError(f"{name} has nothing under {_UNRELEASED.strip()!r}")
     return f"{before}{heading}\n## [{version}] - {date.isoformat()}\n{rest}"
 
 
-def section(changelog: str, version: str) -> str:
+def section(changelog: str, version: str, name: Path = CHANGELOGS[0]) -> str:
     """What the changelog says of a version."""
     _, heading, rest = changelog.partition(f"## [{version}]")
     if not heading:
-        raise NotToBeReleasedError(f"{CHANGELOG} has no section of {version}; run prepare first")
+        raise NotToBeReleasedError(f"{name} has no section of {version}; run prepare first")
     return rest.partition("\n")[2].partition("\n## [")[0].strip() + "\n"
 
 
 def prepare(root: Path, version: str, date: datetime.date) -> None:
-    """Write the version and the changelog; nothing is written when something is in the way."""
+    """Write the version and both changelogs; nothing is written when something is in the way."""
     if numbers(version) < numbers(__version__):
         raise NotToBeReleasedError(f"{version} is before {__version__}, the version that stands in {VERSION_FILE}")
     if _git(root, "status", "--porcelain"):
         raise NotToBeReleasedError("the work tree has changes: commit them first")
     if _git(root, "tag", "--list", f"v{version}"):
         raise NotToBeReleasedError(f"there is a tag v{version} already")
-    changelog = changed((root / CHANGELOG).read_text("utf-8"), version, date)
+    changelogs = {name: changed((root / name).read_text("utf-8"), version, date, name) for name in CHANGELOGS}
     written = _VERSION.sub(f'__version__ = "{version}"', (root / VERSION_FILE).read_text("utf-8"))
     chart = re.sub(r"(?m)^(version|appVersion): .*$", rf'\1: "{version}"', (root / CHART).read_text("utf-8"))
     (root / VERSION_FILE).write_text(written, "utf-8")
     (root / CHART).write_text(chart, "utf-8")
-    (root / CHANGELOG).write_text(changelog, "utf-8")
+    for name, text in changelogs.items():
+        (root / name).write_text(text, "utf-8")
 
 
 async def lived() -> str:
@@ -97,6 +99,16 @@ async def lived() -> str:
         with closing(sqlite3.connect(Path(folder, "gemgate.sqlite3"))) as connection:
             signed = connection.execute("PRAGMA user_version").fetchone()[0]
             return "\n".join([*connection.iterdump(), f"PRAGMA user_version = {signed};", ""])
+
+
+def settings_file() -> str:
+    """Every setting that this version knows, with its default where it has one that is the same everywhere."""
+    lines = []
+    for name, field in sorted(Settings.model_fields.items()):
+        value = None if field.default_factory is not None else field.default
+        plain = list(value) if isinstance(value, tuple) else value
+        lines.append(f'#{name} = ""' if plain is None else f"{name} = {json.dumps(plain, ensure_ascii=False)}")
+    return "\n".join([*lines, ""])
 
 
 def commit(root: Path, version: str) -> None:
@@ -136,10 +148,11 @@ def prepare_and_commit(root: Path, version: str, date: datetime.date) -> None:
 
 
 def notes(root: Path, version: str) -> None:
-    """The changelog's section beside files in dist/ that are of this version and whole."""
+    """The changelogs' sections, English first, beside files in dist/ that are of this version and whole."""
     if wrong := flaws(root / "dist", version):
         raise NotToBeReleasedError("; ".join(wrong))
-    (root / "dist" / NOTES).write_text(section((root / CHANGELOG).read_text("utf-8"), version), "utf-8")
+    sections = [section((root / name).read_text("utf-8"), version, name) for name in CHANGELOGS]
+    (root / "dist" / NOTES).write_text("\n---\n\n".join(sections), "utf-8")
 
 
 def seal(root: Path, version: str) -> None:
@@ -221,6 +234,7 @@ def main(words: Sequence[str]) -> int:
                 kept = ROOT / RELEASED / f"{__version__}.sql"
                 kept.parent.mkdir(exist_ok=True)
                 kept.write_text(asyncio.run(lived()), "utf-8")
+                kept.with_suffix(".toml").write_text(settings_file(), "utf-8")
             case ["files", dist]:
                 files(Path(dist), _git(ROOT, "rev-parse", "HEAD"))
             case ["notes", version]:

@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -141,6 +142,15 @@ async def by_python(folder: Path) -> AsyncIterator[Tell]:
 
 
 BY = {"curl": by_curl, "python": by_python, "javascript": by_javascript}
+KINDS = {
+    ".png": re.compile(rb"\x89PNG|RIFF....WEBP", re.DOTALL),
+    ".zip": re.compile(rb"PK"),
+    ".mp4": re.compile(rb"....ftyp", re.DOTALL),
+    ".mp3": re.compile(rb"ID3|\xff"),
+    ".markdown": re.compile(rb"#|---"),
+    ".copy": re.compile(rb"."),
+}
+"""How a file begins that is what its name says."""
 PROGRAMS = {"curl": ("curl", "curl"), "javascript": ("node", "nodejs")}
 """What an example's language needs, and the package that has it."""
 
@@ -190,9 +200,10 @@ async def test_the_examples_work(
             if example.operation == "images.generations" and example.status == 200:
                 values["picture"] = urlsplit(answer["data"][0]["url"]).path.removeprefix("/images/")
         elif example.shows == "file":
-            got = (tmp_path / examples.file_name(example)).read_bytes()
+            name = examples.file_name(example)
+            got = (tmp_path / name).read_bytes()
             assert got[:1] != b"{", where
-            assert got
+            assert KINDS[Path(name).suffix].match(got), where
         else:
             assert said.strip(), where
             assert '"error"' not in said.replace('"error":null', ""), where

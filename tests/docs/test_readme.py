@@ -19,8 +19,10 @@ from tests.support.servers import free_port
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "README.zh.md", "docs/start.md", "docs/start.zh.md", "docs/images.md")
 FENCE = re.compile(r"(?ms)^```(\w+)\n(.*?)^```")
-NOT_HERE = ("make demo", "pipx install .", "gemgate serve")
-"""Run by other tests (test_release.py): an empty environment, a server that does not end."""
+NOT_HERE = ("make demo", "pipx install .", "gemgate serve", "gemgate logo")
+"""Run by other tests (test_release.py, test_typed_commands.py): an empty environment, a server that does not end, files
+of the reader's.
+"""
 END = "<the end of one>"
 IN_TURN = f"for code in {{codes!r}}: exec(code, {{{{}}}}); print({END!r})"
 """One process for all Python blocks: most of their time is importing SDKs."""

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tools.docs import site
+from tools.docs import programs, site
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,6 +68,8 @@ def test_every_place_of_the_index_is_a_heading_of_a_page(built: Path) -> None:
         ("反向代理超时", "zh-CN", "proxies.zh.html"),
         ("图片保存多久", "zh-CN", "privacy.zh.html"),
         ("怎么升级", "zh-CN", "install.zh.html"),
+        ("Codex", "en", "front-ends/codex.html"),
+        ("Open WebUI", "zh-CN", "front-ends/open-webui.zh.html"),
     ],
 )
 def test_what_people_type_is_found(built: Path, typed: str, language: str, page: str) -> None:
@@ -88,6 +90,30 @@ def test_a_page_of_both_languages_leads_to_the_other(built: Path) -> None:
         for one in (source, site.twin(source)):
             html = (built / site._place(one)).read_text("utf-8")
             assert re.search(rf'<a href="{re.escape(site._relative(site.twin(one), one))}" rel="alternate">', html), one
+
+
+def test_each_program_has_a_page_of_its_own_in_both_languages(built: Path) -> None:
+    sources = {ending: programs.SOURCE.with_suffix(ending) for ending in (".md", ".zh.md")}
+    names = [one.name for one in programs.programs((ROOT / sources[".md"]).read_text("utf-8"))]
+    assert len(names) > 20
+    assert len(set(names)) == len(names)
+    for ending, source in sources.items():
+        whole = (ROOT / source).read_text("utf-8")
+        told = programs.programs(whole)
+        assert len(told) == len(names)
+        listed = (built / site._place(source)).read_text("utf-8")
+        shown = set()
+        for name, one in zip(names, told, strict=True):
+            place = site._place(programs.FOLDER / f"{programs._file(name)}{ending}")
+            page = (built / place).read_text("utf-8")
+            assert f'href="{place.as_posix()}"' in listed
+            assert "choose-a-long-secret gemgate serve" in page
+            assert "8100" in one.text or "https" in one.text, one.name
+            shown |= set(re.findall(r"(?ms)^```\w+\n.*?^```", one.text))
+        told_of_programs = whole.partition("\n## ")[2]
+        assert shown == set(re.findall(r"(?ms)^```\w+\n.*?^```", told_of_programs)), (
+            "each block is on its program's page"
+        )
 
 
 def test_a_link_into_a_page_leads_to_a_heading(built: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,9 +14,13 @@ import pytest
 from typer.testing import CliRunner
 
 from gemgate.assembly.fleet import Registry
-from gemgate.cli import app
+from gemgate.cli import app, completion
+from gemgate.imaging import Profile
+from gemgate.imaging.logo import draw
 from gemgate.nodes import NodeCard, NodeReport
-from gemgate_simulator import Simulator
+from gemgate_simulator import BlockingSimulator, Simulator
+from tests.support.image_files import png
+from tests.support.image_kinds import KINDS, paint
 from tests.support.kept_chats import kept
 from tests.support.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests.support.serving import NO_LIMITS, Served, served, settings_for
@@ -23,52 +28,57 @@ from tests.support.shown_commands import Words, shown
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = {
-    "--help": "tests/docs/test_readme.py",
-    "settings": "tests/docs/test_readme.py",
-    "models": "tests/docs/test_readme.py",
-    "batch run prompts.txt --size": "tests/integration/test_batch_command.py",
-    "worker": "tests/support/fleets.py",
-    "gateway": "tests/support/fleets.py",
-    "migrate": "tests/integration/test_migrate.py",
+    "worker --fleet": "tests/support/fleets.py",
+    "gateway --fleet": "tests/support/fleets.py",
+    "migrate --from sqlite": "tests/integration/test_migrate.py",
+    "migrate --from sqlite --pictures": "tests/integration/test_migrate.py",
     "serve": "tests/integration/test_account_commands.py",
-    "logo calibrate": "tests/integration/test_clean_command.py",
-    "clean": "tests/integration/test_clean_command.py",
-    "import": "tests/integration/test_import_command.py",
     "demo": "tests/docs/test_readme.py",
     "init": "tests/integration/test_first_steps.py",
-    "service": "tests/docs/test_install_page.py",
-    "completion": "tests/docs/test_install_page.py",
+    "service restart": "tests/integration/test_first_steps.py",
     "mcp": "tests/integration/sdk/test_mcp.py",
-    "music": "tests/integration/test_picture_commands.py",
-    "accounts lab run": "tests/integration/test_laboratory.py",
-    "backup": "tests/integration/test_backup.py",
-    "restore": "tests/integration/test_backup.py",
+    "accounts lab run --demo": "tests/integration/test_laboratory.py",
+    "accounts lab run --arm firefox=work --arm rotated=alice.txt --arm frozen=bob.txt --hours 72": (
+        "tests/integration/test_laboratory.py"
+    ),
 }
-"""How commands begin that take a process, or a state, of their own, and the test that types them."""
+"""What takes processes, a database or hours of its own, word by word, and the test that types the like of it."""
+ALONE = (
+    "--help",
+    "models",
+    "settings",
+    "completion",
+    "init",
+    "service",
+    "import",
+    "music",
+    "logo",
+    "clean",
+    "backup",
+    "restore",
+)
+"""What is typed in a folder, with no gateway running."""
 AT_A_GATEWAY = ("history", "usage", "doctor", "batch", "accounts")
 """What is typed at a gateway here, in this order: an account is removed at the end."""
 OWN, OWNERS = "c_19f27c205b1e8d1e", "c_60bfcf0a7d31e2b4"
 """Chats as the page on them shows them: one that this gateway has made, and one of the owner's."""
 
 
-def begins(words: Words, start: str) -> bool:
-    return list(words[: len(start.split())]) == start.split()
-
-
 def left(first: str) -> list[Words]:
     """The commands of that name that are typed here, in the order of the pages."""
     typed = [words for words, whole in shown() if whole and words[:1] == (first,)]
-    return [words for words in typed if not any(begins(words, start) for start in ELSEWHERE)]
+    return [words for words in typed if shlex.join(words) not in ELSEWHERE]
 
 
 def test_every_command_is_typed_somewhere() -> None:
-    for start, test in ELSEWHERE.items():
+    told = {shlex.join(words): words for words, whole in shown() if whole}
+    for line, test in ELSEWHERE.items():
+        assert line in told, f"no page shows gemgate {line}"
+        first = next(word for word in told[line] if not word.startswith("-"))
         text = (ROOT / test).read_text("utf-8")
-        assert f'"{start.split()[0]}"' in text or "```" in text, f"{test} types no {start}"
-    here = {words for first in (*AT_A_GATEWAY, "nodes") for words in left(first)}
-    for words, whole in shown():
-        known = words in here or any(begins(words, start) for start in ELSEWHERE)
-        assert not whole or known, f"gemgate {shlex.join(words)} is typed by no test"
+        assert re.search(rf"""["']{first}["'][],]""", text), f"{test} types no {first}"
+    here = {words for first in (*ALONE, *AT_A_GATEWAY, "nodes") for words in left(first)}
+    assert not {line: words for line, words in told.items() if words not in here and line not in ELSEWHERE}
 
 
 async def typed(words: Words, **env: str) -> str:
@@ -122,8 +132,42 @@ async def test_at_a_gateway_that_runs(
     assert [chat.cid for chat in sim.google.world.chats.of("alice")] == [theirs]
     assert (tmp_path / "chats.jsonl").read_text().count("\n") == 2
     assert len([*(tmp_path / "chats").rglob("*.md")]) == 2
-    assert sim.record.generations == 1, "a plan orders nothing"
+    assert sim.record.generations == 2, "a chat and a picture: a plan orders nothing"
+    assert len([*(tmp_path / "out").glob("*.png")]) == 1
     assert not gate.service.pool.accounts, "the last one is removed"
+
+
+async def test_without_a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each finds what the page speaks of: files of the reader's, and an account whose cookies are in the settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(completion, "running_shell", lambda: None)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    logo = Profile("moved", 64, 70, 41, 0.5)
+    for number, kind in enumerate([one for one in KINDS if one not in {"sparkle", "near_white"}][:10]):
+        (pictures / f"{number}.png").write_bytes(png(draw(paint(kind, 90 + number), logo), filters=(1,)))
+    said: dict[Words, str] = {}
+    with BlockingSimulator.spawn(("alice", "bob")) as sim:
+        sim.google.music(looks=0, seconds=2.0)
+        mine, theirs = sim.google.cookies("alice"), sim.google.cookies("bob")
+        (tmp_path / "config.yaml").write_text(
+            f"gemini:\n  clients:\n    - id: bob\n      secure_1psid: {theirs['__Secure-1PSID']}\n"
+            f"      secure_1psidts: {theirs['__Secure-1PSIDTS']}\n"
+        )
+        env = {"HOME": str(tmp_path), "DATA_DIR": str(tmp_path / "data"), "COLUMNS": "200", "LC_ALL": "C.UTF-8"}
+        env |= {"PROXY_URL": sim.proxy_url, "PROXY_CA_FILE": str(sim.ca_file), "XDG_CONFIG_HOME": ""}
+        env |= {"SECURE_1PSID": mine["__Secure-1PSID"], "SECURE_1PSIDTS": mine["__Secure-1PSIDTS"]}
+        for first in ALONE:
+            for words in left(first):
+                again = ("--replace",) if first == "restore" else ()  # what was backed up is still there
+                said[words] = await typed((*words, *again), **env)
+        assert not sim.record().violations
+    assert {words[0] for words in said} == set(ALONE)
+    assert (tmp_path / "logo.json").exists()
+    assert len([*(tmp_path / "cleaned").iterdir()]) == len([*pictures.iterdir()]) == 10
+    assert "signed in" in said["import", "config.yaml", "--apply"]
+    assert all((tmp_path / name).stat().st_size for name in ("waltz.mp3", "ann.mp4", "gemgate.zip", "apart.key"))
 
 
 async def test_at_the_registry_of_a_fleet(postgres_url: str, tmp_path: Path) -> None:  # noqa: F811

@@ -18,11 +18,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.roots import RELEASE, debian, entered, reaching_packages
 from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[2]
-RELEASE = "bookworm"
-"""Debian with Python 3.11."""
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 LINES = {
     "wheel": "python3 -m venv /root/gemgate && /root/gemgate/bin/pip install -q {wheel} && "
@@ -34,39 +33,27 @@ LINES = {
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The root folder, with the wheel in it."""
-    if not shutil.which("mmdebstrap") or not shutil.which("bwrap") or os.geteuid():
-        pytest.skip("mmdebstrap or bubblewrap is not installed, or this is not root")
     folder = tmp_path_factory.mktemp("bare")
+    debian(folder / "root", "python3-venv", "pipx", "ca-certificates")
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder / "dist"), "-t", "wheel"]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
-    packages = "--include=python3-venv,pipx,ca-certificates"
-    made = ["mmdebstrap", "--quiet", "--variant=minbase", packages, RELEASE, str(folder / "root")]
-    subprocess.run(made, check=True, capture_output=True, timeout=600)
     yield folder
     shutil.rmtree(folder / "root", ignore_errors=True)
 
 
-def entered(folder: Path, line: str) -> list[str]:
+def typed(folder: Path, line: str) -> list[str]:
     """The command that types a line in there; how packages are reached is the machine's that this runs on."""
-    certificates = "/etc/ssl/certs/ca-certificates.crt"
-    binds = ("/etc/resolv.conf", "/etc/ssl/certs", "/etc/pip.conf")
-    pips = [(name, value) for name, value in os.environ.items() if name.startswith("PIP_") and "FIND" not in name]
-    return [
-        *("bwrap", "--bind", str(folder / "root"), "/", "--proc", "/proc", "--dev", "/dev"),
-        *("--tmpfs", "/tmp", "--tmpfs", "/root", "--ro-bind", str(folder / "dist"), "/dist"),
-        *(word for place in binds for word in ("--ro-bind-try", place, place)),
-        *("--die-with-parent", "--unshare-pid", "--clearenv", "--setenv", "PATH", "/usr/bin:/bin"),
-        *("--setenv", "HOME", "/root", "--setenv", "PIP_CERT", certificates),
-        *(word for name, value in pips for word in ("--setenv", name, value)),
-        *("sh", "-ec", line),
-    ]
+    binds, variables = reaching_packages()
+    env = {"PATH": "/usr/bin:/bin", "HOME": "/root", **variables}
+    binds = ["--tmpfs", "/root", "--ro-bind", str(folder / "dist"), "/dist", *binds]
+    return entered(folder / "root", ("sh", "-ec", line), env=env, binds=binds)
 
 
 @pytest.mark.parametrize("kind", LINES)
 async def test_from_the_line_to_the_first_answer(bare: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
     (wheel,) = (bare / "dist").glob("*.whl")
-    command = entered(bare, LINES[kind].format(wheel=f"/dist/{wheel.name}", port=port))
+    command = typed(bare, LINES[kind].format(wheel=f"/dist/{wheel.name}", port=port))
     began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True

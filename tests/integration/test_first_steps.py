@@ -200,7 +200,16 @@ def test_a_service_is_installed_looked_at_and_taken_away(home: Home) -> None:
         "systemctl --user disable --now gemgate",
         "systemctl --user daemon-reload",
     ]
-    assert "not installed" in home.types("service", "uninstall", status=1).stderr
+
+
+@pytest.mark.parametrize("words", [("restart",), ("status",), ("logs", "-f"), ("uninstall",)], ids=" ".join)
+def test_what_is_not_installed_is_said_in_our_words(home: Home, words: tuple[str, ...]) -> None:
+    """Asked all the same, a system without a session of the user answers with a bus and a medium."""
+    assert "not installed" in home.types("service", *words, status=1).stderr
+    assert not home.asked
+    system = home.types("service", *words, "--system", status=1, LC_ALL="zh_CN.UTF-8").stderr
+    assert "尚未安装" in system
+    assert "gemgate service install --system" in system
 
 
 def test_a_service_that_could_not_run_is_not_installed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,8 +54,8 @@ def test_everything_is_in_it_and_nothing_that_is_not_ours(released: dict[str, Pa
     assert any(name.endswith("licenses/LICENSE") for name in names)
     with tarfile.open(released["sdist"]) as archive:
         tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
-    assert {"src", "README.md", "README.zh.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"} <= tops
-    assert not tops & {"tests", ".venv", ".git", "data"}
+    assert {"src", "README.md", "README.zh.md", "LICENSE", "CHANGELOG.md", "CHANGELOG.zh.md", "pyproject.toml"} <= tops
+    assert not tops & {"tests", "deploy", ".venv", ".git", "data"}
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
     if path.name != "CHANGELOG.md"
 )
-FOR_DEVELOPERS = {"architecture", "client-contracts", "decisions", "gemini-webapi", "google-wire"}
+FOR_DEVELOPERS = {"client-contracts", "decisions", "gemini-webapi", "google-wire"}
 """Pages of docs/ in English only; the Chinese contents say so."""
 FENCE = re.compile(r"(?ms)^ *```(\w*)\n(.*?)^ *```")
 SPAN = re.compile(r"`((?:uvx --from \. |pipx run --spec \. )?gemgate(?:\s[^`]*)?)`")
@@ -46,6 +46,13 @@ def commands(line: str) -> Iterator[Words]:
         if found and found[0] == "gemgate":
             yield tuple(found[1:])
         found = []
+
+
+def shell_lines(page: str) -> list[str]:
+    """What the blocks of a shell tell to type, each line whole and without its comment."""
+    lines = "\n".join(code for kind, code in FENCE.findall(page) if kind == "sh").replace("\\\n", " ").splitlines()
+    bare = (re.sub(r"(?:^|\s+)#\s.*$", "", line).strip() for line in lines)
+    return [" ".join(line.split()) for line in bare if line]
 
 
 def typed(page: str) -> list[Words]:

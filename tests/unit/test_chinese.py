@@ -24,7 +24,8 @@ from gemgate.alerts import monitor
 from gemgate.batches import BatchKind, JobStatus
 from gemgate.chinese import chinese
 from gemgate.cli import accounts, doctor, terminal
-from gemgate.cli.chinese_help import HEADINGS, paragraphs
+from gemgate.cli.chinese_help import HEADINGS
+from gemgate.cli.help_tables import paragraphs
 from gemgate.cli.words import CHINESE, span
 from gemgate.errors import BadValue, GatewayError, LocalText, system_words
 from gemgate.images import Logo

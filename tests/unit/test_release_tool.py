@@ -15,6 +15,7 @@ from gemgate.version import __version__
 
 DAY = datetime.date(2027, 1, 2)
 CHANGES = "# Changelog\n\n## [Unreleased]\n\n### Added\n- A thing.\n\n## [0.0.9] - 2026-01-01\n- Old.\n"
+CHINESE = "# 更新日志\n\n## [Unreleased]\n\n### 新增\n- 一件事。\n\n## [0.0.9] - 2026-01-01\n- 旧的。\n"
 NEXT = "999.0.0"
 
 
@@ -27,7 +28,8 @@ def repository(tmp_path: Path) -> Path:
     root = tmp_path / "repository"
     (root / "src/gemgate").mkdir(parents=True)
     (root / release.VERSION_FILE).write_text(f'"""One place."""\n\n__version__ = "{__version__}"\n')
-    (root / release.CHANGELOG).write_text(CHANGES)
+    for name, text in zip(release.CHANGELOGS, (CHANGES, CHINESE), strict=True):
+        (root / name).write_text(text, "utf-8")
     (root / release.CHART).parent.mkdir(parents=True)
     (root / release.CHART).write_text(f'apiVersion: v2\nversion: {__version__}\nappVersion: "{__version__}"\n')
     (root / release.RELEASED).mkdir(parents=True)
@@ -54,13 +56,14 @@ def built(root: Path, version: str) -> Path:
 def test_a_release_is_written_sealed_and_tagged(repository: Path) -> None:
     release.prepare(repository, NEXT, DAY)
     assert f'__version__ = "{NEXT}"' in (repository / release.VERSION_FILE).read_text()
-    changelog = (repository / release.CHANGELOG).read_text()
-    assert "## [Unreleased]\n\n## [999.0.0] - 2027-01-02\n\n### Added" in changelog
+    for name, first in zip(release.CHANGELOGS, ("### Added", "### 新增"), strict=True):
+        heading = f"## [Unreleased]\n\n## [999.0.0] - 2027-01-02\n\n{first}"
+        assert heading in (repository / name).read_text("utf-8")
     assert (repository / release.CHART).read_text() == 'apiVersion: v2\nversion: "999.0.0"\nappVersion: "999.0.0"\n'
     release.commit(repository, NEXT)
     dist = built(repository, NEXT)
     release.seal(repository, NEXT)
-    assert (dist / release.NOTES).read_text() == "### Added\n- A thing.\n"
+    assert (dist / release.NOTES).read_text("utf-8") == "### Added\n- A thing.\n\n---\n\n### 新增\n- 一件事。\n"
     assert git(repository, "status", "--porcelain") == ""
     assert git(repository, "log", "-1", "--format=%s") == "Release 999.0.0"
     assert git(repository, "cat-file", "-t", "v999.0.0") == "tag"

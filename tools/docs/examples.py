@@ -195,6 +195,20 @@ def image_base64() -> str:
     return base64.b64encode(made.getvalue()).decode()
 
 
+FILES = {
+    "accounts.history.export": "chats.zip",
+    "accounts.history.export_one": "chat.markdown",
+    "batch.archive": "batch.zip",
+    "files.content": "notes.txt.copy",
+    "gemini.videos.content": "video.mp4",
+    "history.export": "chats.zip",
+    "images.gallery.archive": "pictures.zip",
+    "music.content": "music.mp3",
+    "videos.content": "video.mp4",
+}
+"""Names of files that are no picture."""
+
+
 def file_name(example: Example) -> str:
     """Where an example puts the file that it gets."""
-    return {"batch.archive": "batch.zip", "files.content": "notes.txt.copy"}.get(example.operation, "picture.png")
+    return FILES.get(example.operation, "picture.png")

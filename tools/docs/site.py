@@ -13,6 +13,8 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tools.docs import programs
+
 ORDER = (
     "README.md", "docs/which.md", "docs/start.md", "docs/install.md", "docs/cookies.md", "docs/accounts.md", "docs/extension.md", "docs/import.md",
     "docs/quick-reference.md", "docs/images.md",
@@ -68,6 +70,7 @@ def build(root: Path, into: Path) -> list[Path]:
         for source, text in texts.items()
         if source.parent == DECISIONS.parent
     )
+    texts |= programs.pages(texts)
     titles = {source: _title(text, source) for source, text in texts.items()}
     written = []
     for source, text in texts.items():
@@ -77,9 +80,15 @@ def build(root: Path, into: Path) -> list[Path]:
         written.append(place)
     (into / NOT_FOUND).write_text(_lost(titles), "utf-8")
     (into / "search.js").write_text(SEARCH.read_text("utf-8"), "utf-8")
-    rows = [row for source, text in texts.items() for row in sections(source, text, titles[source])]
+    rows = [row for source, text in texts.items() for row in _indexed(source, text, titles[source])]
     (into / "search-index.js").write_text(f"window.SEARCH = {json.dumps(rows, ensure_ascii=False)};\n", "utf-8")
     return written
+
+
+def _indexed(source: Path, text: str, title: str) -> list[tuple[str, str, str, str, str]]:
+    """What the search knows of a page; of a program's only its own part, and not what stands on each of them."""
+    rows = sections(source, text, title)
+    return rows[:1] if source.parent == programs.FOLDER else rows
 
 
 def sections(source: Path, text: str, title: str) -> list[tuple[str, str, str, str, str]]:
@@ -183,7 +192,7 @@ def _framed(
     rows = [
         f'<li><a href="{_relative(one, source)}"{" aria-current=page" if one == source else ""}>{html.escape(title)}</a></li>'
         for one, title in titles.items()
-        if (one.parent != DECISIONS.parent or one == DECISIONS)
+        if (one.parent not in (DECISIONS.parent, programs.FOLDER) or one == DECISIONS)
         and (language_of(one) == language or twin(one) not in titles)
         and one != Path(NOT_FOUND)
     ]
@@ -230,7 +239,7 @@ def _link(root: Path, source: Path, tokens: list[Token], titles: dict[Path, str]
             continue
         path, _, anchor = target.partition("#")
         at = Path(posixpath.normpath((source.parent / path).as_posix()))
-        if not (root / at).exists():
+        if at not in titles and not (root / at).exists():
             raise ValueError(f"{source} links to {target}, which is not there")
         page = _page_at(at, language_of(source), titles)
         if page is not None:

@@ -142,9 +142,10 @@ def _told(format_help: Any) -> Any:
     def told(self: Any, ctx: Any, formatter: Any) -> None:
         from typer import rich_utils
 
-        from gemgate.cli.help_tables import FoldingTable
+        from gemgate.cli.help_tables import FoldingTable, paragraphs
 
         vars(rich_utils).update(Table=FoldingTable)
+        self.help = "\n\n".join(paragraphs(self.help or ""))
         if language() != "zh":
             format_help(self, ctx, formatter)
             return

@@ -11,6 +11,7 @@ from typing import Any
 from typer import rich_utils
 
 from gemgate.chinese import chinese
+from gemgate.cli.help_tables import paragraphs
 
 HEADINGS = {
     "ARGUMENTS_PANEL_TITLE": "参数",
@@ -21,11 +22,6 @@ HEADINGS = {
     "REQUIRED_LONG_STRING": "[必填]",
 }
 """What the library says around our texts, by the names of its constants."""
-
-
-def paragraphs(text: str) -> list[str]:
-    """A help text as the table has it: one line for each paragraph."""
-    return [" ".join(one.split()) for one in text.split("\n\n")]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The tables of a help: what does not fit goes on in the next line, and is not cut off."""
+"""The texts and tables of a help: what does not fit goes on in the next line, and is not cut off."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Any
 from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
+
+
+def paragraphs(text: str) -> list[str]:
+    """A help text as it is printed: a line for each paragraph, broken by the terminal and not by its source."""
+    return [" ".join(one.split()) for one in text.split("\n\n")]
 
 
 class FoldingTable(Table):

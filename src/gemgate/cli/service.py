@@ -107,12 +107,11 @@ def uninstall(system: SystemOption = False, show: PrintOption = False) -> None:
         for step in (*steps, ("rm", str(plan.file))):
             write(shlex.join(step))
         return
-    file = Path(plan.file)
-    if not file.exists():
-        fail(say(f"it is not installed: there is no {file}", f"尚未安装：没有 {file}"))
+    _must_be_installed(plan)
     _needs_root(plan)
     for step in steps:
         _run(step, must=False)
+    file = Path(plan.file)
     file.unlink()
     if plan.keeper.startswith("systemd"):
         _run(service_files.install_steps(plan)[0], must=False)
@@ -126,14 +125,14 @@ def uninstall(system: SystemOption = False, show: PrintOption = False) -> None:
 @app.command()
 def restart(system: SystemOption = False) -> None:
     """Start it anew: after an update of gemgate, or a change of its settings. Calls that run have 30 s to end."""
-    for step in service_files.restart_steps(_plan(Path(CONFIG_FILE), system=system)):
+    for step in service_files.restart_steps(_installed(system=system)):
         _run(step)
 
 
 @app.command()
 def status(system: SystemOption = False) -> None:
     """How it is, in the words of the system."""
-    _replace_by(service_files.status_step(_plan(Path(CONFIG_FILE), system=system)))
+    _replace_by(service_files.status_step(_installed(system=system)))
 
 
 @app.command()
@@ -143,7 +142,22 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="And those that come.")] = False,
 ) -> None:
     """What it said."""
-    _replace_by(service_files.log_step(_plan(Path(CONFIG_FILE), system=system), lines=lines, follow=follow))
+    _replace_by(service_files.log_step(_installed(system=system), lines=lines, follow=follow))
+
+
+def _installed(*, system: bool) -> Plan:
+    """What is kept running here."""
+    plan = _plan(Path(CONFIG_FILE), system=system)
+    _must_be_installed(plan)
+    return plan
+
+
+def _must_be_installed(plan: Plan) -> None:
+    """Leave with one line when it is not: the system's own words would name a unit, a bus or a medium."""
+    file = Path(plan.file)
+    if not file.exists():
+        install = "gemgate service install" + (" --system" if plan.keeper.endswith("-system") else "")
+        fail(say(f"it is not installed: there is no {file}; {install}", f"尚未安装：没有 {file}；{install}"))
 
 
 def _keeper(*, system: bool) -> Keeper:

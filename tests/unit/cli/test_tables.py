@@ -105,3 +105,8 @@ def test_the_help_of_a_flag_shows_no_value(name: str) -> None:
     assert "--help" in told
     assert "<bool>" not in told
     assert "list[" not in told
+
+
+def test_a_paragraph_of_help_is_broken_by_the_terminal_and_not_by_its_source() -> None:
+    done = CliRunner().invoke(cli.app, ["batch", "run", "--help"], env={"COLUMNS": "200", "LC_ALL": "C.UTF-8"})
+    assert "missing in the folder. Another folder is another batch." in done.output

@@ -4,6 +4,8 @@ import contextlib
 import csv
 import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,17 @@ from hypothesis import strategies as st
 
 from gemgate.dialects import prompt_files
 from gemgate.errors import BadRequest
+
+PAGE = Path(__file__).parents[3] / "docs" / "batches.md"
+
+
+@pytest.mark.parametrize("page", [PAGE, PAGE.with_suffix(".zh.md")], ids=lambda page: page.name)
+def test_the_table_that_the_page_shows_is_read_whole(page: Path) -> None:
+    text = page.read_text("utf-8")
+    block = re.findall(r"(?ms)^```csv\n(.*?)^```", text)[0]
+    read = prompt_files.read(block.encode(), ".csv")
+    assert (len(read.orders()), read.refused) == (2, ())
+    assert all(f"`{column}`" in text for column in prompt_files.COLUMNS)
 
 
 def items(text: str, kind: str = "") -> list[dict]:
