@@ -24,6 +24,7 @@ from gemgate.settings import Settings
 from gemgate.web.auth.access import Access
 from gemgate.web.errors import BUDGET, limit_headers
 from gemgate.web.keepalive import KeepAlive
+from gemgate.web.request import netloc_of
 
 
 class AppState(Protocol):
@@ -105,7 +106,7 @@ class RequestContext:
         """
         public, request = self.state.settings.public_base_url, self.request
         scheme = "https" if self.access.is_https(request) else "http"
-        return public.rstrip("/") if public else f"{scheme}://{request.url.netloc}{self.access.below(request)}"
+        return public.rstrip("/") if public else f"{scheme}://{netloc_of(request)}{self.access.below(request)}"
 
     def admitted(self, quota: Quota) -> None:
         """Say in the headers what is left of the client's hour and budgets."""

@@ -30,6 +30,7 @@ from gemgate.web.auth import forwarded_caller
 from gemgate.web.auth.key_cache import PREFIX, KeyCache, csrf_token
 from gemgate.web.auth.login_throttle import LoginThrottle
 from gemgate.web.errors import takes_key_in_query
+from gemgate.web.request import netloc_of
 
 Level = forwarded_caller.Level
 
@@ -77,7 +78,7 @@ class Access:
     async def caller(self, connection: HTTPConnection, level: Level, request_id: str, group: Group) -> Caller:
         """Who asks; Unauthorized, Forbidden or RateLimited when they may not."""
         if (stated := forwarded_caller.forwarded_of(connection)) is not None:
-            return replace(forwarded_caller.believed_caller(stated, level), host=connection.url.netloc)
+            return replace(forwarded_caller.believed_caller(stated, level), host=netloc_of(connection))
         if self._fleet_only and level != "open":
             raise _not_the_gateway()
         self.check_browser(connection.headers, extensions=group == "pairing")
@@ -108,7 +109,7 @@ class Access:
             address=address,
             per_hour=key.per_hour if key else None,
             admin=is_admin,
-            host=connection.url.netloc,
+            host=netloc_of(connection),
             language=connection.headers.get("accept-language", "en")[:20],
             request_id=request_id,
             models=key.models if isinstance(key, ClientKey) else frozenset(),
