@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.hop import canned, postgres, registered, shared
 from benchmarks.machine import description
 from benchmarks.processes import Worker, account, gateway, worker
 from benchmarks.report import Report
@@ -27,6 +28,7 @@ PATIENCE = 300
 """Seconds a task may take: everything is some fifty times slower here."""
 TITLES = {"one": 1, "many": 8}
 """Chats at once: so few that none waits for long."""
+HOP = "hop"
 _TOTAL = re.compile(r"^totals: (\d+)", re.MULTILINE)
 
 
@@ -89,12 +91,33 @@ async def _measured(report: Report, titles: Sequence[str]) -> None:
     )
 
 
+async def _hop(report: Report) -> None:
+    """A fleet's gateway before a node that answers from memory."""
+    async with (
+        postgres() as url,
+        canned() as node,
+        registered(url, node),
+        _counted() as (under, told),
+        gateway(None, "gateway", under=under, **shared(url)) as front,
+        worker("gateway", {"url": front.url}, pid=front.pid) as calling,
+    ):
+        count = await _count(calling, 1, told)
+    report.table(f"Million instructions of a hop, {CALLS} chats", ["at once", "gateway of a fleet"], [[1, count]])
+
+
+async def _all(report: Report, sections: Sequence[str]) -> None:
+    if titles := [one for one in sections if one in TITLES]:
+        await _measured(report, titles)
+    if HOP in sections:
+        await _hop(report)
+
+
 def main(sections: Sequence[str] = ()) -> dict[str, Any]:
-    """Run the sections (`one`, `many`; both by default); the figures."""
+    """Run the sections (`one`, `many`, `hop`; all by default); the figures."""
     report = Report()
     report.say(description())
     if shutil.which("callgrind_control"):
-        asyncio.run(_measured(report, sections or tuple(TITLES)))
+        asyncio.run(_all(report, sections or (*TITLES, HOP)))
     else:
         report.say("instructions: valgrind is not installed; there is nothing to count with")
     return {"tables": report.tables, "promises": report.promises, "failures": report.failures}

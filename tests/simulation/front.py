@@ -168,7 +168,7 @@ class Wire:
                     assert isinstance(chunk, bytes)
                     yield chunk
 
-            yield SimpleNamespace(head=head, noticed=line.noticed, chunks=chunks)
+            yield SimpleNamespace(head=head, noticed=line.noticed, chunks=chunks, done=False)
         finally:
             watching.cancel()
             serving.cancel()

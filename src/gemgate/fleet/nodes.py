@@ -86,6 +86,7 @@ class Fleet:
         self._clock = clock
         self._observer = observer
         self._tracked: dict[str, NodeView] = {}
+        self._models: tuple[AccountModel, ...] | None = None
         self._front = 0.0
         self._away_since: float | None = None
         self._spared_until = 0.0
@@ -121,7 +122,7 @@ class Fleet:
 
     def _take(self, rows: Sequence[Node], now: float) -> None:
         known = self._tracked
-        self._tracked = {}
+        self._tracked, self._models = {}, None
         for node in rows:
             one = known.get(node.card.url) or NodeView(node, alive=False)
             was_alive, one.node = one.alive, node
@@ -218,7 +219,10 @@ class Fleet:
 
     def models(self) -> tuple[AccountModel, ...]:
         """Every model that a node has which can be asked."""
-        return tuple({o.id: o for one in self.nodes if one.serves for o in one.node.report.offers}.values())
+        if self._models is None:
+            serving = [one.node.report.offers for one in self.nodes if one.serves]
+            self._models = tuple({offer.id: offer for offers in serving for offer in offers}.values())
+        return self._models
 
     def words(self) -> Mapping[str, str]:
         """Every node's one word, as pages and errors show it; of two rows with one name that which serves."""

@@ -16,6 +16,7 @@ from starlette.types import Scope
 from gemgate.machine import CLIENTS
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.web.upgrades import StaysHttp1
+from gemgate.web.whole_writes import HeadWithBody
 
 WANTED_HEADER = "x-gemgate-notice"
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -73,6 +74,8 @@ class InterimProtocol(StaysHttp1):
         self._heard()
         self._idle.pop(self, None)
         super().on_headers_complete()
+        cycle: Any = self.cycle
+        cycle.transport = HeadWithBody(self.transport)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -10,6 +10,7 @@ import hmac
 import json
 from typing import Literal, cast
 
+import orjson
 from starlette.requests import HTTPConnection
 
 from gemgate.caller import Budget, Caller, Quota
@@ -58,7 +59,8 @@ def encode(stated: ForwardedCaller) -> str:
         fields["account"] = caller.account
     if caller.quota is not None:
         fields["quota"] = [caller.quota.limit, caller.quota.remaining, caller.quota.reset]
-    return json.dumps(fields, separators=(",", ":"))
+    told = orjson.dumps(fields)
+    return told.decode() if told.isascii() else json.dumps(fields, separators=(",", ":"))
 
 
 def accept(connection: HTTPConnection, token: str) -> ForwardedCaller | None:
@@ -97,7 +99,7 @@ def believed_caller(stated: ForwardedCaller, level: Level) -> Caller:
 
 def _read(text: str) -> ForwardedCaller:
     try:
-        fields = json.loads(text)
+        fields = orjson.loads(text)
         quota = fields.get("quota")
         caller = Caller(
             tenant=_text(fields["tenant"]),

@@ -248,15 +248,17 @@ class Relay:
         head, send = exchange.head, passage.send
         passage.head = head
         await send({"type": "http.response.start", "status": head.status, "headers": self._stamped(passage, head)})
-        first = head.status < 400
+        first, more = head.status < 400, True
         async for chunk in exchange.chunks():
             if first:
                 ids = call_info.made_ids(passage.route, chunk)
                 self._affinity.remember(passage.asked.trace.tenant, ids, node.name)
                 first = False
             passage.tail = chunk[-4:]
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            more = not exchange.done
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+        if more:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _stamped(self, passage: RelayedRequest, head: Head) -> list[tuple[bytes, bytes]]:
         """The head as the client gets it: ours are the links, the word on who answered, and that nothing may run."""
