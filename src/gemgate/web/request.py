@@ -51,22 +51,3 @@ class DoorRequest(Request):
     @cached_property
     def headers(self) -> Headers:
         return RequestHeaders(self.scope)
-
-
-NAMED = 255
-"""Bytes of a Host that is remembered: no name is longer."""
-
-
-def netloc_of(connection: HTTPConnection) -> str:
-    """The host and port that the client called, as the framework's URL has them."""
-    scope = connection.scope
-    host: bytes | None = next((value for name, value in scope["headers"] if name == b"host"), None)
-    server = scope.get("server")
-    seen = _netloc if host is None or len(host) <= NAMED else _netloc.__wrapped__
-    return seen(scope.get("scheme", "http"), tuple(server) if server else None, host)
-
-
-@lru_cache(maxsize=512)
-def _netloc(scheme: str, server: tuple[str, int | None] | None, host: bytes | None) -> str:
-    headers = [] if host is None else [(b"host", host)]
-    return URL(scope={"scheme": scheme, "server": server, "headers": headers, "path": "/"}).netloc
