@@ -239,6 +239,11 @@ class MemoryConversations:
         free = [row for row in self.rows.values() if self.leases.get(row.id, ("", 0.0))[1] <= now]
         return sorted((r for r in free if 0 < r.delete_at <= now), key=lambda r: r.delete_at)[:limit]
 
+    async def put_off(self, conversation_id: str, moment: float) -> None:
+        row = self.rows.get(conversation_id)
+        if row is not None and 0 < row.delete_at < moment:
+            self.rows[conversation_id] = replace(row, delete_at=moment)
+
     async def forget_before(self, moment: float) -> int:
         old = [row.id for row in self.rows.values() if row.updated_at < moment and not row.delete_at]
         for conversation_id in old:

@@ -189,3 +189,16 @@ async def test_what_was_deleted_meanwhile_does_not_come_back(store: SqlConversat
     await store.forget("one")
     await store.save(replace(ONE, named=True, transcript="[2]"), anew=False)
     assert await store.get("alice", "one") is None
+
+
+async def test_what_is_put_off_is_due_behind_the_others(store: SqlConversationStore) -> None:
+    for number in range(3):
+        await store.save(replace(ONE, id=f"due-{number}", tip=f"t{number}", delete_at=10.0 + number))
+    await store.save(replace(ONE, id="kept", tip="t9"))
+    for name in ("due-0", "kept", "nobody"):
+        await store.put_off(name, 100.0)
+    assert [one.id for one in await store.due(50.0, 2)] == ["due-1", "due-2"]
+    assert [one.id for one in await store.due(100.0, 9)] == ["due-1", "due-2", "due-0"]
+    await store.put_off("due-0", 60.0)
+    assert len(await store.due(100.0, 9)) == 3
+    assert len(await store.due(99.0, 9)) == 2, "what is due later already stays so"

@@ -11,7 +11,10 @@ import aiohttp
 import openai
 import pytest
 
-from gemgate.ports.upstream import Prompt
+from gemgate.errors import Broken
+from gemgate.gateway.conversations import DELETED_AT_ONCE
+from gemgate.ports.conversations import Conversation
+from gemgate.ports.upstream import Prompt, Thread
 from gemgate_simulator import Simulator
 from tests.support.patience import PATIENT, until
 from tests.support.serving import Served, served, settings_for
@@ -198,6 +201,36 @@ async def test_history_delete_removes_our_chats_and_only_ours(sim: Simulator, tm
         assert talk.reuse != "hit"
         await until(lambda: sim.record.requests_of("GzXR5e") == 2, PATIENT)
         assert await upstream.has_chat(owners)
+
+
+async def test_chats_that_cannot_be_deleted_hold_no_other_up(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(settings_for(sim, tmp_path, history="delete:1")) as gate:
+        account, store = gate.service.pool.accounts[0], gate.service.gateway.conversations.store
+        deleted = type(account.upstream).delete_chat
+        tried: list[str] = []
+
+        async def refuse(upstream: Any, cid: str) -> None:
+            tried.append(cid)
+            if cid.startswith("c_stuck"):
+                raise Broken("not now", "稍后再试")
+            await deleted(upstream, cid)
+
+        monkeypatch.setattr(type(account.upstream), "delete_chat", refuse)
+        for number in range(DELETED_AT_ONCE + 5):
+            thread = Thread((f"c_stuck{number}",))
+            stuck = Conversation(
+                f"stuck-{number}", "", "", 0, account.name, account.identity, "", thread, 1.0, 1.0, delete_at=1.0
+            )
+            await store.save(stuck)
+        await Talk(gate.url).say("turn 1")
+        cid = sim.record.calls[-1].cid
+        await until(lambda: cid in tried, PATIENT)
+        await until(lambda: sim.record.requests_of("GzXR5e") == 1, PATIENT)
+        assert not await account.upstream.has_chat(cid)
+        assert len(tried) == len(set(tried)), "what failed is not tried again at once"
+        assert await store.get(None, "stuck-0") is not None, "it is tried again later"
 
 
 async def test_conversations_are_listed_read_and_deleted_by_their_own_key_only(sim: Simulator, tmp_path: Path) -> None:

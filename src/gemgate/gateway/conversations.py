@@ -20,6 +20,7 @@ from gemgate.chat import ChatRequest, File, Image, Message, Reuse
 from gemgate.errors import GatewayError, NoRoom, NotFound, StorageDown
 from gemgate.files import Inline
 from gemgate.offload import offload
+from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.conversations import Conversation, ConversationStore
 from gemgate.ports.runtime import Clock
@@ -35,6 +36,10 @@ STORE_RETRY_AFTER = 2.0
 """Seconds after which a store that was away is asked again."""
 HEAVY = 500_000
 """Bytes of files beyond which they are hashed in a thread."""
+DELETED_AT_ONCE = 20
+"""Chats that are deleted at Google in one go."""
+DELETED_AGAIN = 60.0
+"""Seconds after which one that could not be deleted is tried again."""
 
 T = TypeVar("T")
 
@@ -299,20 +304,31 @@ class Conversations:
         await self.store.forget(conversation.id)
 
     async def delete_due(self, pool: AccountPool) -> int:
-        """Delete at Google what has rested long enough; how many. Ours only: nothing else has a row here."""
+        """Delete at Google what has rested long enough; how many. Ours only: nothing else has a row here.
+
+        What cannot be deleted now waits behind the others: an account that is not open, or a chat that Google does not
+        let go, keeps no other one.
+        """
         done = 0
-        for conversation in await self.store.due(self._clock.now(), 20):
+        for conversation in await self.store.due(self._clock.now(), DELETED_AT_ONCE):
             account = pool.account(conversation.account)
-            if account is not None and account.identity == conversation.identity:
-                if not account.is_open:
-                    continue
-                try:
-                    await account.upstream.delete_chat(conversation.thread.cid)
-                except GatewayError:
-                    continue
-            await self.store.forget(conversation.id)
-            done += 1
+            if (
+                account is None
+                or account.identity != conversation.identity
+                or await self._deleted(account, conversation)
+            ):
+                await self.store.forget(conversation.id)
+                done += 1
+            else:
+                await self.store.put_off(conversation.id, self._clock.now() + DELETED_AGAIN)
         return done
+
+    async def _deleted(self, account: Account, conversation: Conversation) -> bool:
+        if account.is_open:
+            with contextlib.suppress(GatewayError):
+                await account.upstream.delete_chat(conversation.thread.cid)
+                return True
+        return False
 
     async def mark_abandoned(self, cid: str, *, account: str, identity: str, tenant: str) -> None:
         """A conversation was opened at Google and its answer failed: remember it if it is to be deleted, or told apart

@@ -79,7 +79,11 @@ class ConversationStore(Protocol):
         ...
 
     async def due(self, now: float, limit: int) -> Sequence[Conversation]:
-        """Those whose time to be deleted at Google has come."""
+        """Those whose time to be deleted at Google has come, the longest due first."""
+        ...
+
+    async def put_off(self, conversation_id: str, moment: float) -> None:
+        """One that was due could not be deleted: it is due again at `moment` (epoch seconds), behind all others."""
         ...
 
     async def forget_before(self, moment: float) -> int:

@@ -198,6 +198,11 @@ class SqlConversationStore:
         async with self._database.reading() as connection:
             return [_conversation(row) for row in await connection.execute(query)]
 
+    async def put_off(self, conversation_id: str, moment: float) -> None:
+        late = and_(table.c.id == conversation_id, table.c.delete_at > 0, table.c.delete_at < moment)
+        async with self._database.writing() as connection:
+            await connection.execute(update(table).where(late).values(delete_at=moment))
+
     async def forget_before(self, moment: float) -> int:
         await self.written()
         old = and_(table.c.updated_at < moment, table.c.delete_at == 0)
