@@ -130,7 +130,7 @@ class Settings(BaseSettings):
         description="Uploads that a key may have at a time, in MB together; 0 = off",
     )
     media_per_key_mb: float = Field(
-        50_000,
+        200_000,
         ge=0,
         description="Pictures, videos and music that a key may have, in MB together; no more are made then, until some "
         "are deleted; 0 = off",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.requests import Request
@@ -146,3 +149,23 @@ async def test_nobody_there_is_certain(hop: NodeClient, url: str) -> None:
     with pytest.raises(Unsent):
         await read(hop, url, request())
     assert not await hop.answers(url)
+
+
+async def test_a_silent_address_does_not_hide_the_next(hop: NodeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a name with two addresses the first takes no connection: its queue is full."""
+    script, _ = says(OK)
+    with socket.socket() as silent, ExitStack() as waiting:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        for _ in range(4):
+            caller = waiting.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(silent.getsockname())
+        async with scripted(script) as peer:
+
+            async def both(*_: object, **__: object) -> list[tuple[object, ...]]:
+                ways = silent.getsockname(), ("127.0.0.1", urlsplit(peer.url).port)
+                return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", way) for way in ways]
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
+            assert await read(hop, "http://node.example:80", request()) == (200, b"good")

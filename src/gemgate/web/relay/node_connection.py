@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
-from functools import partial
+from functools import cache, partial
 from urllib.parse import SplitResult
 
 import httptools
+from aiohappyeyeballs import start_connection
 
 CONNECT_SECONDS = 2.0
+NEXT_ADDRESS_SECONDS = 0.25
+"""After which the next address of a name is tried as well (RFC 8305)."""
 IDLE_CONNECTION_SECONDS = 15.0
 """Shorter than a node keeps one (75 s), so that a node never closes one at the moment in which we use it."""
 HEAD_BYTES = 262_144
@@ -266,14 +270,27 @@ class NodeConnections:
                 return kept
             kept.close()
         try:
-            tls = node.scheme == "https"
-            host, port = node.hostname or "", node.port or (443 if tls else 80)
-            made = partial(NodeConnection, self._gone)
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, connection = await loop.create_connection(made, host, port, ssl=tls or None)
+                connection = await self._connected(node)
         except (OSError, ValueError) as error:  # of which TimeoutError is one; ValueError: of an address that is none
             raise Unreached(type(error).__name__) from None
         self._open.add(connection)
+        return connection
+
+    async def _connected(self, node: SplitResult) -> NodeConnection:
+        """OSError, ValueError."""
+        tls = _tls() if node.scheme == "https" else None
+        host, port = node.hostname or "", node.port or (443 if tls else 80)
+        loop = asyncio.get_running_loop()
+        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        made = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
+        try:
+            _, connection = await loop.create_connection(
+                partial(NodeConnection, self._gone), sock=made, ssl=tls, server_hostname=host if tls else None
+            )
+        except BaseException:
+            made.close()
+            raise
         return connection
 
     def back(self, node: SplitResult, connection: NodeConnection) -> None:
@@ -313,6 +330,12 @@ class NodeConnections:
             if connection in kept:
                 kept.remove(connection)
                 return
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the certificate authorities takes longer than a call."""
+    return ssl.create_default_context()
 
 
 def notice_silence(made: socket.socket) -> None:
