@@ -125,6 +125,13 @@ def test_one_bad_file_does_not_stop_the_others_but_is_told(folder, tmp_path):
     assert (tmp_path / "o" / "marked.png").exists()
 
 
+@pytest.mark.parametrize("options", [[], ["--check"], ["--json"]])
+def test_where_nothing_of_what_was_named_can_be_read_the_input_is_wrong(tmp_path, options):
+    result = run("clean", *options, tmp_path / "nofolder", tmp_path / "gone.png")
+    assert result.exit_code == 2
+    assert result.output.count("No such file or directory") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

@@ -97,7 +97,8 @@ def clean_files(
     else:
         _tell_rows(rows, skipped)
     if any(row.logo == "error" for row in rows):
-        raise typer.Exit(1)
+        # Where none of them is there to be read, what was typed is wrong, and not a file of several.
+        raise typer.Exit(1 if any(os.access(path, os.R_OK) for path in found) else 2)
 
 
 @logo.command("calibrate")
