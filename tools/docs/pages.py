@@ -1,4 +1,6 @@
-"""Pages that are written from the code, in English and Chinese: every setting, metric and error, every route with its example."""
+"""Pages that are written from the code, in English and Chinese: every setting, metric, error and command, every route with its
+example.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from gemgate.telemetry.metric_specs import METERS
 from gemgate.web.document import ERRORS, openapi_document
 from gemgate.web.document_in_chinese import in_chinese
 from gemgate.web.routes import all_operations
-from tools.docs import answers, examples
+from tools.docs import answers, command_help, examples
 from tools.docs.error_codes import error_codes
 
 NOTICE = "<!-- Written by `make docs-pages` from the code; changes here are lost. -->\n"
@@ -130,6 +132,27 @@ ERROR_CODES = LocalText(
     "最后一个账号出的问题，对需要账号的调用而言是 503。"
     "常见错误如何处理：[故障排除](troubleshooting.zh.md)。\n",
 )
+COMMANDS = LocalText(
+    "# Commands\n\n"
+    "Every command with its arguments and options, as its `--help` (`-h`) has them. What each is for, at a glance, and which "
+    "gateway it asks: [quick reference](quick-reference.md). A variable stands in for an option that is not typed; the "
+    "rest of what can be set: [settings](settings.md).\n\n"
+    "| exit code | meaning |\n|---|---|\n"
+    "| 0 | done |\n"
+    "| 1 | it failed, or a part of it did |\n"
+    "| 2 | what was typed, named or set is wrong |\n"
+    "| 3 | nothing goes on without a person ([batches](batches.md)) |\n"
+    "| 130 | ended by Ctrl-C |\n",
+    "# 命令\n\n"
+    "每个命令及其参数与选项，内容与其 `--help`（`-h`）相同。各命令的用途一览以及使用哪个网关：[速查](quick-reference.zh.md)。"
+    "没有输入某个选项时，采用其环境变量的值；其他可设置的内容：[设置](settings.zh.md)。\n\n"
+    "| 退出码 | 含义 |\n|---|---|\n"
+    "| 0 | 完成 |\n"
+    "| 1 | 全部或部分失败 |\n"
+    "| 2 | 输入的、指定的或设置的内容有误 |\n"
+    "| 3 | 没有人工处理便无法继续（[批量任务](batches.zh.md)） |\n"
+    "| 130 | 由 Ctrl-C 结束 |\n",
+)
 API = LocalText(
     "# API\n\n"
     "All examples read keys from the environment (`GEMGATE_KEY`, `GEMGATE_ADMIN_KEY`); a gateway on this machine that has "
@@ -194,6 +217,12 @@ def errors_page(language: str = "en") -> str:
         for one in error_codes()
     ]
     return "\n".join(lines) + "\n"
+
+
+def commands_page(language: str = "en") -> str:
+    """Every command with every argument and option."""
+    told = (line for one in command_help.tree() for line in command_help.lines(one, language))
+    return "\n".join([NOTICE, COMMANDS.for_(language), *told]).rstrip("\n") + "\n"
 
 
 def api_page(language: str = "en") -> str:
@@ -304,7 +333,7 @@ def _type(schema: dict[str, Any], language: str) -> str:
 
 
 WRITERS: dict[str, Callable[[str], str]] = {
-    "settings": settings_page, "metrics": metrics_page, "errors": errors_page, "api": api_page,
+    "settings": settings_page, "metrics": metrics_page, "errors": errors_page, "commands": commands_page, "api": api_page,
 }  # fmt: skip
 PAGES: dict[str, Callable[[], str]] = {
     f"{name}{ending}": partial(write, language)

@@ -17,7 +17,7 @@ from tools.docs import programs
 
 ORDER = (
     "README.md", "docs/which.md", "docs/start.md", "docs/install.md", "docs/cookies.md", "docs/accounts.md", "docs/extension.md", "docs/import.md",
-    "docs/quick-reference.md", "docs/images.md",
+    "docs/quick-reference.md", "docs/commands.md", "docs/images.md",
     "docs/videos.md", "docs/music.md", "docs/research.md", "docs/batches.md", "docs/history.md", "docs/front-ends.md", "docs/mcp.md",
     "docs/proxies.md", "docs/fleet.md", "docs/troubleshooting.md", "docs/errors.md", "docs/faults.md", "docs/settings.md", "docs/api.md",
     "docs/operations.md", "docs/metrics.md", "docs/usage.md", "docs/capacity.md", "docs/privacy.md", "docs/threats.md", "docs/architecture.md", "docs/client-contracts.md", "docs/google-wire.md", "docs/gemini-webapi.md",
