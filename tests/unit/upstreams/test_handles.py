@@ -8,7 +8,7 @@ import pytest
 from curl_cffi import CurlInfo
 from curl_cffi.requests import AsyncSession, Response
 
-from gemgate.upstreams.web.handles import Handle
+from gemgate.upstreams.web.handles import IDLE_SECONDS, Handle, Handles
 from gemgate.upstreams.web.seat import Seat
 
 
@@ -43,3 +43,22 @@ async def test_cookies_are_handed_over_once_while_they_stay_the_same(
     sent(handle)
     monkeypatch.setattr(session.cookies, "get_cookies_for_curl", lambda _: pytest.fail("nothing has changed"))
     assert sent(handle) == {"first"}
+
+
+async def test_a_crowd_of_handles_does_not_stay(
+    session: AsyncSession[Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handles = Handles(session, Seat())
+    moment = 1000.0
+    monkeypatch.setattr(handles, "_now", lambda: moment)
+    crowd = [handles.take() for _ in range(5)]
+    for handle in crowd:
+        handles.give_back(handle, sound=True)
+    for _ in range(4):
+        moment += IDLE_SECONDS / 2 + 1
+        used = handles.take()
+        assert used is crowd[-1]
+        handles.give_back(used, sound=True)
+    assert list(handles._idle) == [crowd[-1]]
+    handles.close()
+    assert not handles._idle

@@ -7,6 +7,7 @@ handle; a prompt then sets what is its own: address, headers, length, and the co
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from http.cookiejar import Cookie
 from typing import Any, cast
@@ -40,6 +41,7 @@ class Handle:
         self._curl = Curl(cacert=session.acurl._cacert, debug=session.debug)  # noqa: SLF001
         self._cookies = _held(session)
         self._timeout = 0.0
+        self.idle_since = 0.0
         self._read: Callable[[int], bytes] = _nothing
         self._receive: Callable[[bytes], object] = len
         self._request, *_ = set_curl_options(
@@ -139,13 +141,18 @@ class Handle:
         self._curl.close()
 
 
+IDLE_SECONDS = 60.0
+"""After which a handle that nobody took is closed: one moment's crowd would be in memory for ever."""
+
+
 class Handles:
-    """Those of one session. As many are kept as were used at once."""
+    """Those of one session. As many are kept as were used at once within a minute; the last that came goes first."""
 
     def __init__(self, session: AsyncSession[Response], seat: Seat) -> None:
         self._session = session
         self._seat = seat
-        self._idle: list[Handle] = []
+        self._idle: deque[Handle] = deque()
+        self._now = asyncio.get_running_loop().time
         self.closed = False
 
     def take(self) -> Handle:
@@ -158,7 +165,10 @@ class Handles:
         """sound: its last transfer ended by itself; any other is not trusted with the next prompt."""
         if sound and not self.closed:
             handle.idle()
+            handle.idle_since = now = self._now()
             self._idle.append(handle)
+            while self._idle[0].idle_since < now - IDLE_SECONDS:
+                self._idle.popleft().close()
         else:
             handle.close()
 
