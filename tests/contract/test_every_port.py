@@ -28,6 +28,7 @@ SUITES = {
     "JobStore": "job_store",
     "KeyStore": "key_store",
     "Limiter": "limiter",
+    "MediaRoom": "kept_media",
     "MediaSource": "media_source",
     "NodeRegistry": "node_registry",
     "Listening": "observer",
