@@ -303,7 +303,8 @@ GEMINI = Dialect(
     family="gemini",
     prefixes=re.compile(
         r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$|/v1(/models/.+)?/operations(/|$)"
-        r"|/v1/(cachedContents|tunedModels|corpora)(/|$)|/v1/files/.*:download$"
+        r"|/v1/(cachedContents|tunedModels|corpora)(/|$)|/v1/files/.*:download$",
+        re.DOTALL,  # paths come decoded
     ),
     shared=re.compile(r"/v1/(models|files|interactions)(/|$)"),
     client_marks=("x-goog-api-key", "x-goog-api-client"),
