@@ -34,7 +34,7 @@ from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
 from gemgate.web.errors import NEEDS_PERSON
-from gemgate.web.server import Config, Server
+from gemgate.web.server import IDLE_SECONDS, Config, Server
 
 SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """An event stream beats every ten seconds."""
@@ -186,7 +186,12 @@ async def _own(settings: Settings, *, resident: bool) -> AsyncIterator[str]:
                 raise _nobody_here(service.pool.no_account_error())
             service.pool.kept_free = 0  # nobody sits in front of it
             config = Config(
-                create_app(bound, service), ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=1
+                create_app(bound, service),
+                ws="none",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=1,
             )
             server = _Quiet(config)
             serving = asyncio.create_task(server.serve(sockets=[sock]))

@@ -26,7 +26,7 @@ from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
 from gemgate.web.interim import InterimProtocol
-from gemgate.web.server import Config, Server
+from gemgate.web.server import IDLE_SECONDS, Config, Server
 
 DRAIN_SECONDS = 30
 CUT_OFF_SECONDS = 5
@@ -160,7 +160,7 @@ async def run_server(
             access_log=False,
             server_header=False,
             proxy_headers=False,  # the server believes any proxy on this machine; `Access` those of TRUSTED_PROXIES
-            timeout_keep_alive=75,
+            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )

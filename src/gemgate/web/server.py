@@ -6,4 +6,8 @@ from uvicorn.server import Server
 
 vars(uvicorn).update(Config=Config)  # which its lifespan asks the emptied package for
 
-__all__ = ["Config", "Server"]
+IDLE_SECONDS = 75
+"""How long a connection may wait for its next request: longer than the fleet's gateway, proxies in front (60 s) and
+clients keep one, or it would end just as they use it again."""
+
+__all__ = ["IDLE_SECONDS", "Config", "Server"]
