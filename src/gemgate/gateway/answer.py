@@ -23,7 +23,6 @@ from gemgate.chat import (
     ImageGenerated,
     Message,
     Reason,
-    Reply,
     Reuse,
     Text,
     TextDelta,
@@ -213,13 +212,6 @@ class ChatAnswer:
             raise
         finally:
             await self.close(untouched=untouched)
-
-    async def reply(self) -> Reply:
-        """The whole answer: what `events` fold to, which this one folds anyway to remember it."""
-        async with aclosing(self.events()) as events:
-            async for _ in events:
-                pass
-        return self._fold.reply()
 
     async def _received_piece(self, attempt: Attempt, piece: UpstreamEvent) -> Sequence[Event]:
         """What one piece of Google's answer gives the caller; an image is finished while its account is held."""

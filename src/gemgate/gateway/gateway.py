@@ -22,9 +22,7 @@ from gemgate.chat import (
     Began,
     ChatRequest,
     Event,
-    Reply,
     Reuse,
-    afold,
 )
 from gemgate.errors import (
     BadRequest,
@@ -212,14 +210,6 @@ class Gateway:
         answer = self._answer(request, admission, background=background, journal=journal)
         events = from_image(answer.events()) if answer.demands_image else answer.events()
         return events if request.transcription is None else only_words(events)
-
-    async def reply(self, request: ChatRequest, admission: Admission) -> Reply:
-        """One whole answer: what the events of `chat` fold to."""
-        if request.transcription is not None:  # its events are not those of the answer
-            async with aclosing(self.chat(request, admission)) as events:
-                return await afold(events)
-        _check_answers(admission.card)
-        return await self._answer(request, admission).reply()
 
     def _answer(
         self,

@@ -6,8 +6,8 @@ Without one nothing of that is in its way.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from gemgate.batches import Batch
 from gemgate.catalog import ModelCard
-from gemgate.chat import ChatRequest, Event, Fold, Reply
+from gemgate.chat import ChatRequest, Event
 from gemgate.dialects import image_tasks, wire
 from gemgate.dialects.rows import Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta
@@ -55,13 +55,9 @@ class Asked:
 
 @frozen
 class Begun:
-    """A call that is admitted, and not answered yet: its answers come as events, or whole; one of the two, once.
+    """A call that is admitted, its events not read yet. model: as it is called; inline: images were asked for."""
 
-    model: as it is called; inline: images were asked for.
-    """
-
-    events: Callable[[], Events]
-    whole: Callable[[], Awaitable[list[Reply]]]
+    events: Events
     meta: ResponseMeta
     model: str
     inline: bool
@@ -85,33 +81,14 @@ async def begin(context: NodeContext, asked: Asked) -> Begun:
     if not key:
         admission = await admit(context, chat, card)
         inline = admission.card.kind == "image" or chat.images is not None
-        gateway = context.service.gateway
-
-        def events() -> Events:
-            return merged([gateway.chat(chat, admission) for _ in range(chat.n)])
-
-        async def whole() -> list[Reply]:
-            return [await gateway.reply(chat, admission)] if chat.n == 1 else await folded(events(), chat.n)
-
-        return Begun(events, whole, context.meta(row.id_prefix), chat.model or admission.card.id, inline)
+        pending = [context.service.gateway.chat(chat, admission) for _ in range(chat.n)]
+        return Begun(merged(pending), context.meta(row.id_prefix), chat.model or admission.card.id, inline)
     batch = await _entered(context, asked, "answer", key)
     context.headers["x-gemgate-task"] = batch.id
     own = batch.id.removeprefix(answers.PREFIX)
     meta = replace(context.meta(""), id=row.id_prefix + own, created=int(batch.created_at))
-    return _begun(context.service.answers.events(batch), chat.n, meta, batch.model, loads(batch.metadata)["inline"])
-
-
-def _begun(events: Events, answers: int, meta: ResponseMeta, model: str, inline: bool) -> Begun:
-    return Begun(lambda: events, lambda: folded(events, answers), meta, model, inline)
-
-
-async def folded(events: Events, answers: int) -> list[Reply]:
-    """All answers of a call, once each has ended."""
-    folds = [Fold() for _ in range(answers)]
-    async with aclosing(events):
-        async for index, event in events:
-            folds[index].add(event)
-    return [one.reply() for one in folds]
+    events = context.service.answers.events(batch)
+    return Begun(events, meta, batch.model, loads(batch.metadata)["inline"])
 
 
 def _card(context: NodeContext, chat: ChatRequest) -> ModelCard | None:
@@ -129,7 +106,7 @@ async def _media(context: NodeContext, asked: Asked, card: ModelCard) -> Begun:
     tokens = gateway.count_tokens(chat, caller.tenant)
     jobs, link = jobs_of(context, made.kind), partial(address_of, context)
     events = told(jobs, caller, made, link, plays=chat.plays, prompt_tokens=tokens)
-    return _begun(merged([events]), chat.n, context.meta(asked.row.id_prefix), chat.model or card.id, False)
+    return Begun(merged([events]), context.meta(asked.row.id_prefix), chat.model or card.id, False)
 
 
 async def in_background(context: NodeContext, asked: Asked, kind: AnswerKind) -> Response:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.responses import PlainTextResponse, Response
 
-from gemgate.chat import Began, ChatRequest, Ended, Event, Reply, Usage, fold
+from gemgate.chat import Began, ChatRequest, Ended, Event, Fold, Reply, Usage, fold
 from gemgate.dialects import table
 from gemgate.dialects.rows import Act, Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta, served_by
@@ -48,9 +48,9 @@ async def complete(row: Operation, context: NodeContext) -> Response:
     writer = row.writer(body, answering) if row.writer and chat.stream else None
     try:
         if writer is not None:
-            return await stream_response(context, begun.events(), writer)
+            return await stream_response(context, begun.events, writer)
         plain = row.is_plain(body)
-        replies = await collect(context, begun.whole(), blanks=not plain)
+        replies = await collect(context, begun.events, chat.n, blanks=not plain)
     except Refused as error:
         if row.refused is None:
             raise
@@ -115,12 +115,12 @@ def _nothing(row: Operation, context: NodeContext, body: BaseModel, chat: ChatRe
     return json_response(row.write([fold(events)], body, answering))
 
 
-async def collect(context: NodeContext, whole: Awaitable[list[Reply]], *, blanks: bool = True) -> list[Reply]:
+async def collect(context: NodeContext, events: Events, answers: int, *, blanks: bool = True) -> list[Reply]:
     """All answers of a call that does not stream; the upstream calls stop when the client leaves.
 
     blanks: white space may go ahead of the answer, as it may of JSON.
     """
-    replies = await made_whole(context, whole, blanks=blanks)
+    replies = await made_whole(context, _folded(events, answers), blanks=blanks)
     began(context, replies[0].began)
     context.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
     unmet(context, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))
@@ -134,6 +134,14 @@ def made_whole(context: NodeContext, work: Awaitable[T], *, blanks: bool = True)
     if blanks:
         context.keepalive.begin()
     return cancel_on_disconnect(context.request.receive, work)
+
+
+async def _folded(events: Events, answers: int) -> list[Reply]:
+    folds = [Fold() for _ in range(answers)]
+    async with aclosing(events):
+        async for index, event in events:
+            folds[index].add(event)
+    return [one.reply() for one in folds]
 
 
 async def stream_response(

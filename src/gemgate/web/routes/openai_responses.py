@@ -20,7 +20,7 @@ from gemgate.offload import offload
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
-from gemgate.web.answers import Asked, begin, folded, followed, in_background
+from gemgate.web.answers import Asked, begin, followed, in_background
 from gemgate.web.completions import collect, stream_response
 from gemgate.web.context import NodeContext
 from gemgate.web.disconnect import cancel_on_disconnect
@@ -55,13 +55,13 @@ async def create(context: NodeContext) -> Response:
     if body.background:
         return await in_background(context, asked, KIND)
     begun = await begin(context, asked)
-    events, meta, model = begun.events(), begun.meta, begun.model
+    events, meta, model = begun.events, begun.meta, begun.model
     if body.store is not False:
         history = responses.continuation(body, previous, references)
         events = stored(events, context, meta, partial(_texts, meta=meta, body=body, model=model, history=history))
     if chat.stream:
         return await stream_response(context, events, responses.EventWriter(meta, body, model))
-    replies = await collect(context, folded(events, 1))
+    replies = await collect(context, events, 1)
     return large_json_response(responses.write(replies[0], meta, body, model))
 
 
