@@ -20,7 +20,6 @@ from gemgate.chat import ChatRequest, File, Image, Message, Reuse
 from gemgate.errors import GatewayError, NoRoom, NotFound, StorageDown
 from gemgate.files import Inline
 from gemgate.offload import offload
-from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.conversations import Conversation, ConversationStore
 from gemgate.ports.runtime import Clock
@@ -292,15 +291,7 @@ class Conversations:
         for plan in self._under_way:
             if any(one is not None and one.id == conversation.id for one in (plan.known, plan.named)):
                 plan.deleted = pool
-        account = pool.account(conversation.account)
-        if (
-            account is not None
-            and account.identity == conversation.identity
-            and account.is_open
-            and conversation.thread.cid
-        ):
-            with contextlib.suppress(GatewayError):
-                await account.upstream.delete_chat(conversation.thread.cid)
+        await self._deleted(conversation, pool)
         await self.store.forget(conversation.id)
 
     async def delete_due(self, pool: AccountPool) -> int:
@@ -311,22 +302,21 @@ class Conversations:
         """
         done = 0
         for conversation in await self.store.due(self._clock.now(), DELETED_AT_ONCE):
-            account = pool.account(conversation.account)
-            if (
-                account is None
-                or account.identity != conversation.identity
-                or await self._deleted(account, conversation)
-            ):
+            if await self._deleted(conversation, pool):
                 await self.store.forget(conversation.id)
                 done += 1
             else:
                 await self.store.put_off(conversation.id, self._clock.now() + DELETED_AGAIN)
         return done
 
-    async def _deleted(self, account: Account, conversation: Conversation) -> bool:
+    async def _deleted(self, conversation: Conversation, pool: AccountPool) -> bool:
+        """Whether Google has it no longer, as far as we can reach: it is deleted there, or its account is not ours."""
+        account, cid = pool.account(conversation.account), conversation.thread.cid
+        if account is None or account.identity != conversation.identity or not cid:
+            return True
         if account.is_open:
             with contextlib.suppress(GatewayError):
-                await account.upstream.delete_chat(conversation.thread.cid)
+                await account.upstream.delete_chat(cid)
                 return True
         return False
 
