@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,7 @@ from gemgate.accounts import GoogleAccount, Known, MeasuredWalls
 from gemgate.errors import NotFound, SignedOut
 from gemgate.ports.accounts import AccountSetup, AuditLine, StoredAccount, StoredCircuit
 from gemgate.stores.sql.accounts import SqlAccountStore
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import account
 from gemgate.stores.vault import Vault
 from tests.support.profiles import session
@@ -24,13 +23,6 @@ ALICE = AccountSetup(
     "alice", source="browser:firefox", proxy="http://me:pw@proxy:1", lanes=3, weight=2.5, origin="file", rotate=False
 )
 DEAD = SignedOut("The session is dead", "会话已失效")
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await open_database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

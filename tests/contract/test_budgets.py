@@ -18,7 +18,7 @@ from gemgate.errors import OverBudget, RateLimited, StorageDown
 from gemgate.ports.keys import ClientKey
 from gemgate.stores.sql import budgets as module
 from gemgate.stores.sql.budgets import SqlBudgets, seconds_left
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.telemetry import SystemClock
 from gemgate.testing import FakeClock
@@ -26,13 +26,6 @@ from gemgate.testing import FakeClock
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()
 IMAGES = Budget.parse("images_per_day=3")
 ONE = Cost(images=1)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await open_database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,19 +13,12 @@ from gemgate.ports.conversations import Conversation
 from gemgate.ports.upstream import Thread
 from gemgate.stores.sql.chat_ledger import SqlChatLedger
 from gemgate.stores.sql.conversations import SqlConversationStore
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import batch, task
 from gemgate.stores.vault import Vault
 
 ONE = Conversation("one", "alice", "tip-1", 2, "default", "g1", "fbb1", Thread(("c_1", "r_1")), 100.0, 100.0)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await open_database(database_url)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture(params=[False, True], ids=["at once", "behind"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,18 +13,11 @@ from gemgate.ports.conversations import Conversation
 from gemgate.ports.upstream import Thread
 from gemgate.stores.sql.chat_ledger import SqlChatLedger
 from gemgate.stores.sql.conversations import SqlConversationStore
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import conversation as table
 from tests.support.patience import PATIENCE
 
 ONE = Conversation("one", "alice", "tip-1", 2, "default", "g1", "fbb1", Thread(("c_1", "r_1")), 100.0, 100.0)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await open_database(database_url)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture(params=[False, True], ids=["at once", "behind"])

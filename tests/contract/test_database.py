@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,6 @@ from tests.support.patience import AT_ONCE, PATIENCE
 from tests.support.processes import run_together
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await open_database(database_url)
-    yield database
-    await database.close()
 
 
 async def in_migration(url: str, action: object, *arguments: object) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,11 @@ import pytest
 from gemgate.errors import NotFound, TooLarge
 from gemgate.files import StoredFile
 from gemgate.ports.files import FileStore
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.files import LEAST, SqlFileStore
 from gemgate.testing import FakeClock, MemoryBlobs
 
 CLOCK = FakeClock()
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await open_database(database_url)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

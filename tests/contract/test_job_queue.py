@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import event, insert, select, text
 
 from gemgate.batches import BatchKind, Need, Released
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.job_statements import ready, runnable
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import batch as batch_table
@@ -27,13 +27,6 @@ NEEDS: tuple[Need, ...] = ("image", "text", "image_call")
 KINDS: tuple[tuple[BatchKind, Need, int], ...] = (
     ("image_call", "image_call", 1000), ("response", "text", 0), ("images", "image", 0), ("chat", "text", 3),
 )  # fmt: skip
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await open_database(database_url)
-    yield database
-    await database.close()
 
 
 @contextmanager

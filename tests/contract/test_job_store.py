@@ -7,7 +7,6 @@ import gc
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import product
@@ -47,13 +46,6 @@ from tests.support.patience import PATIENCE, until
 
 LEASE = 30.0
 VAULT = Vault([Fernet.generate_key().decode()])
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await open_database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

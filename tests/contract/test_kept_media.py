@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from cryptography.fernet import Fernet
 
@@ -11,7 +9,7 @@ from gemgate.batches import Batch, Done, TaskDraft
 from gemgate.errors import NoRoom
 from gemgate.images import GeneratedImage
 from gemgate.ports.gallery import GalleryImage
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.kept_media import BESIDE, MediaShare
@@ -19,13 +17,6 @@ from gemgate.stores.sql.kept_words import ChatShare
 from gemgate.stores.vault import Vault
 
 MB = 1_000_000
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await open_database(database_url)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

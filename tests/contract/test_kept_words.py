@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from gemgate.ports.conversations import Conversation, StoredResponse
 from gemgate.ports.upstream import Thread
 from gemgate.stores.sql import kept_words
 from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.kept_words import ChatShare, size
 from gemgate.stores.sql.response_log import SqlResponseLog
@@ -28,13 +27,6 @@ VAULT = Vault([Fernet.generate_key().decode()])
 kept = kept_words._kept
 ANSWER = StoredResponse("resp_0", "alice", "b" * 100, "猫" * 50, 100.0)
 CHAT = Conversation("chat-0", "alice", "tip", 2, "default", "g1", "x", Thread(("c_1",)), 100.0, 100.0, named=True)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await open_database(database_url)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from gemgate.batches import Claim, Done
 from gemgate.errors import StorageDown
-from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.response_log import SqlResponseLog
 from gemgate.stores.sql.schema import response_event
@@ -18,13 +16,6 @@ from gemgate.stores.vault import Vault
 from tests.support.job_orders import drafts, order
 
 ID = "resp_1"
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await open_database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture
