@@ -15,6 +15,7 @@ import asyncio
 import gc
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -205,8 +206,24 @@ def _descriptors() -> Counter[str]:
             target = os.readlink(f"/proc/self/fd/{number}")
         except OSError:  # the one that lists them
             continue
-        kinds[target.split(":")[0] if ":" in target else Path(target).name] += 1
+        kind = target.split(":")[0] if ":" in target else Path(target).name
+        kinds[_connection(int(number)) if kind == "socket" else kind] += 1
     return kinds
+
+
+def _connection(number: int) -> str:
+    """What a socket is for: a caller's, or a connection of ours to a port."""
+    try:
+        with socket.socket(fileno=os.dup(number)) as one:
+            here = one.getsockname()
+            if not isinstance(here, tuple):
+                return f"socket of {one.family.name}"
+            if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return f"socket that listens at {here[1]}"
+            there = one.getpeername()[1]
+            return f"socket of a caller at {here[1]}" if here[1] == int(os.environ["PORT"]) else f"socket to {there}"
+    except OSError as error:  # it was closed meanwhile, or has no other end any more
+        return f"socket ({error.strerror})"
 
 
 def _kinds(objects: Iterable[Any]) -> dict[str, int]:

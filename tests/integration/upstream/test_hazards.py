@@ -16,7 +16,9 @@ import time
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from loguru import logger
 
@@ -24,6 +26,7 @@ from gemgate.accounts import PSID, PSIDTS, Cookies
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, Drift, GatewayError, ModelGone, Rejected, SignedOut, Spent, Stalled
 from gemgate.ports.upstream import Accepted, Deadlines, SentFile, Started, Upload
+from gemgate.upstreams.web import client
 from gemgate.upstreams.web.logs import bridge
 from gemgate.upstreams.web.upstream import WebUpstream
 from gemgate_simulator import Simulator
@@ -95,6 +98,26 @@ async def test_libcurl_does_not_send_again_on_a_reused_connection(sim: Simulator
     assert caught.value.generated == "maybe"
     assert sim.record.received == received + 1
     assert joined(await pieces(upstream, "hello once more")) == "fine"
+
+
+async def test_an_idle_session_closes_its_connections(
+    sim: Simulator, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libcurl looks at what it keeps only when it wants a connection: until then Google's end closes and ours stays."""
+    monkeypatch.setattr(client, "IDLE_CONNECTION_SECONDS", 1)
+    monkeypatch.setattr(client, "LOOK_SECONDS", 0.1)
+    upstream = await signed_in(sim)
+    port = urlsplit(sim.proxy_url).port
+
+    def connections() -> int:
+        return sum(one.raddr.port == port for one in psutil.Process().net_connections("tcp4") if one.raddr)
+
+    sim.google.reply("hello", "fine", delay=0.5)
+    await asyncio.gather(*(pieces(upstream, f"hello {number}") for number in range(5)))
+    assert connections() >= 5
+    await until(lambda: connections() == 0)
+    assert joined(await pieces(upstream, "hello again")) == "fine"
+    await until(lambda: connections() == 0)
 
 
 async def test_no_account_answer_is_needed_when_nothing_left_the_machine(sim2: Simulator, signed_in: SignIn) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import orjson
-from curl_cffi import AsyncCurl, ffi, lib
+from curl_cffi import ffi, lib
 from curl_cffi.aio import CURL_POLL_NONE, CURL_SOCKET_TIMEOUT
 from curl_cffi.const import CurlMOpt, CurlOpt
 from curl_cffi.requests import AsyncSession, Response
@@ -47,7 +47,9 @@ _NONE = (None,) * 5
 LOOK_SECONDS = 1.0
 """Between two looks whether libcurl has told us everything, while something runs; its own calls come at once."""
 IDLE_CONNECTION_SECONDS = 60
-"""A kept-alive connection older than this is not used again: the fewer idle ones, the fewer that die under a prompt."""
+"""One idle for longer is not used again, and closed: the fewer idle ones, the fewer that die under a prompt."""
+_CLOSE_IDLE = 1
+"""CURLMNWC_CLEAR_CONNS of CURLMOPT_NETWORK_CHANGED (libcurl 8.16)."""
 
 
 def own_cookie_folder() -> Path:
@@ -141,7 +143,7 @@ class HardenedClient(GeminiClient):
         # and idle ones are used again (docs/adr/0003).
         _set_multi(session, CurlMOpt.PIPELINING, 0)
         _set_multi(session, CurlMOpt.MAXCONNECTS, session.max_clients)
-        _look_seldom(session.acurl)
+        _look_seldom(session)
         session.curl_options = cast("Any", {CurlOpt.MAXAGE_CONN: IDLE_CONNECTION_SECONDS})
 
     @property
@@ -498,14 +500,24 @@ def _set_multi(session: AsyncSession[Response], option: CurlMOpt, value: int) ->
     lib.curl_multi_setopt(multi, option, ffi.cast("void *", value))
 
 
-def _look_seldom(acurl: AsyncCurl) -> None:
-    """Hazard: every session asks libcurl ten times a second, for ever, whether a call of its own was missed."""
+def _look_seldom(session: AsyncSession[Response]) -> None:
+    """Hazard: every session asks libcurl ten times a second, for ever, whether a call of its own was missed.
+
+    Nor does libcurl close what it keeps before it wants a connection again: here it does while the session is idle.
+    """
+    acurl = session.acurl
+    now = acurl.loop.time
 
     async def look() -> None:
+        used = now()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if acurl._curl2future:  # noqa: SLF001 - what runs; there is no public way to it
                 acurl.process_data(CURL_SOCKET_TIMEOUT, CURL_POLL_NONE)
+                used = now()
+            elif now() - used > IDLE_CONNECTION_SECONDS:
+                _set_multi(session, CurlMOpt.NETWORK_CHANGED, _CLOSE_IDLE)
+                used = now()
 
     acurl._timeout_checker.cancel()  # noqa: SLF001 - ended by the library together with the session, as this one is
     acurl._timeout_checker = acurl.loop.create_task(look())  # noqa: SLF001
