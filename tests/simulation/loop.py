@@ -17,6 +17,14 @@ class Stuck(Exception):
     """Nothing is ready and nothing is due: whoever still waits would wait for ever."""
 
 
+class Spinning(Exception):
+    """Somebody is ready again and again while no time passes: in a real process it would take a whole core."""
+
+
+TURNS = 100_000
+"""Of the loop at one moment. The seeds of the suite take some hundreds at most."""
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """`calm` is called at every moment at which nobody has anything to do, before time moves on."""
 
@@ -27,6 +35,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = self
         self._random = dice
         self._virtual = 0.0
+        self._turns = 0
         self.moments = 0
         self.calm: Callable[[], None] = lambda: None
         self.trouble: list[str] = []
@@ -43,12 +52,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if timeout > 0:
             self.calm()
             self._virtual += timeout
+            self._turns = 0
             self.moments += 1
         elif len(self._ready) > 1:
             turns = list(self._ready)
             self._random.shuffle(turns)
             self._ready.clear()
             self._ready.extend(turns)
+        self._turns += 1
+        if self._turns > TURNS:
+            self._turns = 0
+            ready = (getattr(handle._callback, "__self__", handle) for handle in self._ready)
+            raise Spinning(f"at {self._virtual:.3f} s: {', '.join(map(str, ready))}")
         return []
 
     def _process_events(self, events: list[object]) -> None:

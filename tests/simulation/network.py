@@ -66,6 +66,10 @@ FLAVOURS: tuple[Flavour, ...] = (
 )
 
 
+TICK = 1e-6
+"""Seconds after the end of a fault at which nobody doubts that it is over: sums of times are never quite their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """From `at` on, for so many `seconds` (of a kill or stop: until the process is back; of a leave: nothing).
@@ -186,7 +190,7 @@ class Door:
             halted = [fault.at + fault.seconds for fault in self.mine("halt")]
             if not halted:
                 return
-            await asyncio.sleep(max(halted) - self.monotonic())
+            await asyncio.sleep(max(halted) - self.monotonic() + TICK)
         await self.world.never()
 
     def mine(self, kind: Kind) -> list[Fault]:

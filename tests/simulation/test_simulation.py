@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from random import Random
 
 import pytest
 
+from tests.simulation.loop import Spinning, VirtualLoop
 from tests.simulation.run import simulate
 from tests.simulation.shrink import report
 
@@ -51,3 +54,25 @@ def test_a_seed_tells_the_same_story_in_every_process() -> None:
     outcome = simulate(WHOSE_STORY)
     assert outcome.generations, "a seed in which nothing happens shows nothing"
     assert told == {outcome.digest}
+
+
+def test_who_spins_while_no_time_passes_is_named() -> None:
+    async def restless() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    async def live() -> None:
+        await asyncio.sleep(1.0)
+        async with asyncio.timeout(1.0):
+            await asyncio.create_task(restless(), name="the restless one")
+
+    loop = VirtualLoop(Random(1))
+    with pytest.raises(Spinning, match=r"at 1\.000 s: .*the restless one"):
+        loop.run_until_complete(live())
+    loop.run_until_complete(asyncio.wait([task for task in asyncio.all_tasks(loop) if task.cancel()]))
+    loop.close()
+
+
+def test_the_end_of_a_fault_is_met_whatever_its_sum() -> None:
+    """Its process was halted until 63.123 s, and the clock stood a billionth before that for ever."""
+    assert not simulate(55367).wrong
