@@ -243,6 +243,7 @@ async def test_what_is_here_already_is_counted_by_the_upgrade(database: Database
 async def test_a_restore_counts_what_it_brings_and_nothing_twice(database: Database, database_url: str) -> None:
     await SqlGallery(database).remember(picture("a.png", "alice", MB))
     await SqlGallery(database).remember(picture("b.png", "ben", MB))
+    await filmed(SqlJobStore(database, VAULT), "video_1", "cy", MB)
     found = [(name, page) async for name, page in dump.pages(database)]
     assert "media_total" not in dict(found)
     revision = await dump.schema_revision(database)
