@@ -50,10 +50,11 @@ def tables(connection: Connection) -> set[str]:
 
 
 def described(connection: Connection) -> set[tuple[object, ...]]:
-    """Columns, keys and indexes of all our tables as the database itself tells them; the order of columns is free."""
+    """Columns, keys, indexes and triggers of all our tables as the database itself tells them, in any order."""
     if connection.dialect.name == "postgresql":
         return {tuple(row) for query in CATALOGUE for row in connection.exec_driver_sql(query)}
-    found: set[tuple[object, ...]] = set()
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    found: set[tuple[object, ...]] = {tuple(row) for row in connection.exec_driver_sql(query)}
     for name in tables(connection):
         for kind in ("table_xinfo", "foreign_key_list", "index_list"):
             rows = connection.exec_driver_sql(f"PRAGMA {kind}({name})").all()
@@ -75,6 +76,10 @@ CATALOGUE = (
     (
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
         "WHERE connamespace = 'public'::regnamespace"
+    ),
+    (
+        "SELECT tgname, pg_get_triggerdef(pg_trigger.oid), prosrc FROM pg_trigger "
+        "JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal"
     ),
 )
 

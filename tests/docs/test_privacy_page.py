@@ -31,6 +31,7 @@ HELD = {
     "client_key": ("client keys",),
     "conversation": ("words of a chat", "words of a chat that the caller named"),
     "gemini_service_nodes": ("nodes of a fleet",),
+    "media_total": ("how many bytes",),
     "node_detail": ("nodes of a fleet",),
     "page_session": ("sessions of the page",),
     "pairing_code": ("a paired browser",),

@@ -138,11 +138,7 @@ async def test_a_restart_keeps_the_cool_down_and_the_probe_after_it_is_one(sim: 
         sim.google.fault("generate", "code", code=1037)
         body = await ask(http, 429)
         assert 400 <= int(body["headers"]["Retry-After"]) <= 700
-    # Each call has a connection of its own: five seconds are what this server lets an idle one be.
-    async with (
-        served(settings, clock=clock) as gate,
-        aiohttp.ClientSession(gate.url, connector=aiohttp.TCPConnector(force_close=True)) as http,
-    ):
+    async with served(settings, clock=clock) as gate, aiohttp.ClientSession(gate.url) as http:
         account = gate.service.pool.accounts[0]
         assert account.status("text").state == "cooling"
         await ask(http, 429)

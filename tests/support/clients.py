@@ -85,12 +85,7 @@ async def told(folder: Path, script: str, url: str, key: str, *arguments: str) -
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    try:
-        output, complaints = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    output, complaints = await _said(process)
     lines = output.decode().splitlines()
     if not lines or not lines[-1].startswith("{"):
         pytest.fail(f"{script}: {output.decode()}{complaints.decode()}")
@@ -98,6 +93,16 @@ async def told(folder: Path, script: str, url: str, key: str, *arguments: str) -
     thrown = {name: what for name, what in found.items() if isinstance(what, dict) and "thrown" in what}
     assert not thrown, "\n".join(f"{name}: {what['thrown']}\n{what['stack']}" for name, what in thrown.items())
     return found
+
+
+async def _said(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+    """What it wrote until its end; it ends with a test that gives it up."""
+    try:
+        return await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +127,7 @@ async def judged(python: Path, judge: str, url: str, folder: Path, *options: str
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    output, _ = await _said(process)
     report = output.decode(errors="replace")
     if not results.exists():
         pytest.fail(report)

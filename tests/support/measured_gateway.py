@@ -22,6 +22,7 @@ from gemgate.cli.serve import listen
 from gemgate.cli.terminal import run
 from gemgate.settings.loading import load
 from gemgate.web.app import create_app
+from gemgate.web.server import IDLE_SECONDS
 
 TICK = 0.002
 """Seconds between two looks at the loop."""
@@ -80,7 +81,12 @@ async def main() -> None:
 
     async with open_service(settings) as service:
         config = uvicorn.Config(
-            create_app(settings, service), http="httptools", lifespan="on", log_config=None, access_log=False
+            create_app(settings, service),
+            http="httptools",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=IDLE_SECONDS,
         )
         watching = asyncio.create_task(watch.watch())
         threading.Thread(target=ask, args=(told,), daemon=True).start()

@@ -39,6 +39,8 @@ NO_LIMITS: dict[str, Any] = {
     "request_timeout_seconds": 60,
 }
 """Deadlines are far off: the simulated Google paints on this processor, and falls silent where a test wants it to."""
+KEPT_ALIVE = 600
+"""Seconds for which an idle connection stays: longer than any test, or it would end just as a client uses it again."""
 IMPATIENT: dict[str, Any] = {
     "first_byte_timeout_seconds": 4,
     "idle_timeout_seconds": 4,
@@ -96,6 +98,7 @@ async def served(
             log_config=None,
             access_log=False,
             proxy_headers=False,
+            timeout_keep_alive=KEPT_ALIVE,
         )
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None

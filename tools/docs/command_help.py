@@ -14,6 +14,7 @@ from gemgate.chinese import chinese
 from gemgate.cli import COMMANDS, app, command
 from gemgate.cli.help_tables import paragraphs
 from gemgate.errors import LocalText
+from tools.docs.tables import table
 
 REQUIRED = LocalText("required", "必填")
 HEAD = LocalText(
@@ -56,7 +57,7 @@ def lines(one: Shown, language: str) -> list[str]:
     helping = set(one.context.help_option_names)
     taken = [each for each in one.command.get_params(one.context) if not helping & {*each.opts}]
     rows = [_row(each, one.context, language) for each in taken]
-    return [*told, HEAD.for_(language), "|---|---|---|---|---|", *rows, ""] if rows else told
+    return [*told, *table(HEAD.for_(language), rows), ""] if rows else told
 
 
 def _texts(text: str | None, language: str) -> list[str]:
@@ -64,12 +65,11 @@ def _texts(text: str | None, language: str) -> list[str]:
     return texts if language == "en" else [chinese("gemgate.cli").get(one, one) for one in texts]
 
 
-def _row(parameter: Any, context: Any, language: str) -> str:
+def _row(parameter: Any, context: Any, language: str) -> tuple[str, ...]:
     value = f"{parameter.display_type_rich(context)} {parameter._get_number_range_help_str() or ''}".strip()
     default = REQUIRED.for_(language) if parameter.required else _code(_default(parameter, context))
     meaning = " ".join(escaped(text) for text in _texts(parameter.help, language))
-    cells = (_names(parameter), _code(value), default, _code(parameter.envvar or ""), meaning)
-    return "| " + " | ".join(cells) + " |"
+    return _names(parameter), _code(value), default, _code(parameter.envvar or ""), meaning
 
 
 def _names(parameter: Any) -> str:

@@ -10,7 +10,7 @@ import io
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from PIL import Image
@@ -55,16 +55,8 @@ def load() -> tuple[list[Example], dict[str, str]]:
 
 def filled(example: Example, values: Mapping[str, str]) -> Example:
     """The example with values in its places."""
-
-    return Example(
-        **{
-            name: examples.filled(getattr(example, name), values) for name in ("path", "body", "form", "headers", "raw")
-        },
-        **{
-            name: getattr(example, name)
-            for name in ("operation", "method", "key", "save", "shows", "status", "note", "may")
-        },
-    )
+    places = ("path", "body", "form", "headers", "raw")
+    return replace(example, **{name: examples.filled(getattr(example, name), values) for name in places})
 
 
 def write(example: Example, language: Language, address: str = ADDRESS) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from gemgate.web.document_in_chinese import in_chinese
 from gemgate.web.routes import all_operations
 from tools.docs import answers, command_help, examples
 from tools.docs.error_codes import error_codes
+from tools.docs.tables import table
 
 NOTICE = "<!-- Written by `make docs-pages` from the code; changes here are lost. -->\n"
 
@@ -172,13 +173,14 @@ def settings_page(language: str = "en") -> str:
     head = LocalText("| variable | default | meaning |", "| 变量 | 默认值 | 含义 |").for_(language)
     lines = [NOTICE, SETTINGS.for_(language)]
     for title, mine in in_sections():
-        lines += [f"## {title.for_(language)}\n", head, "|---|---|---|"]
-        for name in mine:
-            default = _default(name, Settings.model_fields[name]).for_(language)
-            live = LIVE_MARK.for_(language) if name in LIVE else ""
-            lines.append(f"| `{name.upper()}` | {default} | {_cell(about(name, language))}{live} |")
-        lines.append("")
+        lines += [f"## {title.for_(language)}\n", *table(head, [_setting(name, language) for name in mine]), ""]
     return "\n".join(lines)
+
+
+def _setting(name: str, language: str) -> tuple[str, str, str]:
+    default = _default(name, Settings.model_fields[name]).for_(language)
+    live = LIVE_MARK.for_(language) if name in LIVE else ""
+    return f"`{name.upper()}`", default, _cell(about(name, language)) + live
 
 
 def _default(name: str, field: Any) -> LocalText:
@@ -199,24 +201,26 @@ def _cell(text: str) -> str:
 
 def metrics_page(language: str = "en") -> str:
     """Every metric with its labels."""
-    head = LocalText("| metric | kind | labels | meaning |", "| 指标 | 类型 | 标签 | 含义 |").for_(language)
-    lines = [NOTICE, METRICS.for_(language), head, "|---|---|---|---|"]
+    head = LocalText("| metric | kind | labels | meaning |", "| 指标 | 类型 | 标签 | 含义 |")
+    rows = []
     for meter in METERS:
         labels = ", ".join(f"`{label}`" for label in meter.labels) or "-"
         meaning = meter.about if language == "en" else chinese("tools.docs")[meter.name]
-        lines.append(f"| `{meter.shown}` | {meter.kind} | {labels} | {_cell(meaning)} |")
-    return "\n".join(lines) + "\n"
+        rows.append((f"`{meter.shown}`", meter.kind, labels, _cell(meaning)))
+    return _one_table(METRICS, head, rows, language)
 
 
 def errors_page(language: str = "en") -> str:
     """Every code of an error."""
-    head = LocalText("| code | status | words |", "| 代码 | 状态 | 文字 |").for_(language)
-    lines = [NOTICE, ERROR_CODES.for_(language), head, "|---|---|---|"]
-    lines += [
-        f"| `{one.code}` | {one.status or '`-`'} | {_cell(one.text.for_(language)).replace('`', '')} |"
-        for one in error_codes()
+    head = LocalText("| code | status | words |", "| 代码 | 状态 | 文字 |")
+    rows = [
+        (f"`{one.code}`", one.status or "`-`", _cell(one.text.for_(language)).replace("`", "")) for one in error_codes()
     ]
-    return "\n".join(lines) + "\n"
+    return _one_table(ERROR_CODES, head, rows, language)
+
+
+def _one_table(begin: LocalText, head: LocalText, rows: Sequence[Sequence[str]], language: str) -> str:
+    return "\n".join([NOTICE, begin.for_(language), *table(head.for_(language), rows)]) + "\n"
 
 
 def commands_page(language: str = "en") -> str:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 from rich.text import Text
 
 from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, written_whole
-from gemgate.cli.console import MoreColumn, marked, progress
+from gemgate.cli.console import MoreColumn, counted_progress, marked
 from gemgate.cli.jobs import PERSON_SECONDS, Patience
 from gemgate.cli.terminal import say
 from gemgate.cli.words import span
@@ -66,15 +66,7 @@ async def follow(
     person.
     """
     haul = Haul()
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        MoreColumn(),
-    )
-    with progress(*columns, quiet=quiet, stays=True) as shown:
+    with counted_progress(MoreColumn(), quiet=quiet, stays=True) as shown:
         bar = shown.add_task(say("painting", "正在生成"), total=None, more=Text())
         waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         fetchers = [asyncio.create_task(_fetcher(gateway, waiting, folder, haul)) for _ in range(FETCHES)]

@@ -9,7 +9,16 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
-from rich.progress import Progress, ProgressColumn, Task, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -107,3 +116,15 @@ def progress(*columns: ProgressColumn, quiet: bool = False, stays: bool = False)
         if isinstance(column, TextColumn):
             column.markup = False
     return Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=not stays)
+
+
+def counted_progress(*more: ProgressColumn, quiet: bool = False, stays: bool = False) -> Progress:
+    """The bar of what is made in a number: what is done, how many of them, and how long it has taken."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return progress(*columns, *more, quiet=quiet, stays=stays)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from typer import Exit
 
 from gemgate.cli import jobs
 from gemgate.cli.connection import Connection, through
-from gemgate.cli.console import err, out, progress
+from gemgate.cli.console import counted_progress, err, out
 from gemgate.cli.terminal import say, write_json
 from gemgate.files import Inline
 from gemgate.images import ImageRequest
@@ -71,15 +70,8 @@ async def _waited(
     gateway: Connection, task_id: str, count: int, folder: Path, patience: float, *, quiet: bool
 ) -> tuple[dict[str, Any], list[Path]]:
     """The job as it ended and its pictures' files; whoever leaves before is told how they are had."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
     try:
-        with progress(*columns, quiet=quiet) as shown:
+        with counted_progress(quiet=quiet) as shown:
             bar = shown.add_task(task_id, total=count)
 
             def changed(job: dict[str, Any]) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.chat import CALLER, signed_in
 from gemgate.cli.connection import KeyOption
-from gemgate.cli.console import err, marked, out, progress
+from gemgate.cli.console import counted_progress, err, marked, out
 from gemgate.cli.image_orders import order_images
 from gemgate.cli.jobs import PERSON_SECONDS, PatienceOption
 from gemgate.cli.terminal import (
@@ -199,14 +198,7 @@ Result = tuple[Path | None, GeneratedImage | GatewayError]
 
 async def _made(settings: Settings, wanted: ImageRequest, folder: Path, *, quiet: bool) -> list[Result]:
     """Every image, written as soon as it is there; what failed with its error."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with progress(*columns, quiet=quiet) as shown:
+    with counted_progress(quiet=quiet) as shown:
         bar = shown.add_task(say("signing in", "正在登录"), total=wanted.n)
         async with signed_in(settings) as service:
             shown.update(bar, description=say("painting", "正在生成"))

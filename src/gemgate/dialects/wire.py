@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -281,6 +281,16 @@ def read(model: type[M], value: dict[str, Any]) -> M:
             raise BadRequest(f"Missing required parameter: {where}", f"缺少必需参数：{where}", param=where) from None
         why = problem(first)
         raise BadRequest(f"Invalid value for {where}: {why.en}", f"参数 {where} 无效：{why.zh}", param=where) from None
+
+
+def read_inner(model: type[M], value: Any, where: str) -> M:
+    """An object inside of a body, at `where`; BadRequest names the field from there."""
+    if not isinstance(value, Mapping):
+        raise BadRequest(f"{where} must be an object", f"{where} 必须是对象", param=where)
+    try:
+        return read(model, dict(value))
+    except BadRequest as error:
+        raise BadRequest(f"{where}: {error}", f"{where}：{error.zh}", param=f"{where}.{error.param}") from None
 
 
 def _first(error: ValidationError) -> ErrorDetails:

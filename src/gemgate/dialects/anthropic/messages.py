@@ -8,7 +8,7 @@ an earlier turn holds never refuses the call.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -90,12 +90,7 @@ def text_of(content: Any, where: str) -> str:
 def _block(raw: Any, where: str) -> Block:
     if isinstance(raw, str):
         return Block(type="text", text=raw)
-    if not isinstance(raw, Mapping):
-        raise BadRequest(f"{where} must be an object", f"{where} 必须是对象", param=where)
-    try:
-        return wire.read(Block, dict(raw))
-    except BadRequest as error:
-        raise BadRequest(f"{where}: {error}", f"{where}：{error.zh}", param=f"{where}.{error.param}") from None
+    return wire.read_inner(Block, raw, where)
 
 
 @dataclass(slots=True)

@@ -158,12 +158,7 @@ def _parts_of(content: Content) -> list[Any]:
 def _part_body(part: Any, where: str) -> PartBody:
     if isinstance(part, str):
         return PartBody(text=part)
-    if not isinstance(part, Mapping):
-        raise BadRequest(f"{where} must be an object", f"{where} 必须是对象", param=where)
-    try:
-        return wire.read(PartBody, dict(part))
-    except BadRequest as error:
-        raise BadRequest(f"{where}: {error}", f"{where}：{error.zh}", param=f"{where}.{error.param}") from None
+    return wire.read_inner(PartBody, part, where)
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from gemgate.chat import ChatRequest, ResponseFormat, Tool, ToolChoice
 from gemgate.dialects import wire
 from gemgate.dialects.gemini.contents import Content, Wire, read_contents, read_system
+from gemgate.dialects.gemini.declared import only_declared
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
 from gemgate.dialects.wire import is_wish
@@ -253,14 +254,7 @@ def _tool_choice(config: ToolConfig | None, tools: Sequence[Tool]) -> ToolChoice
                 f"{where}.mode 必须是 AUTO、ANY、NONE 或 VALIDATED",
                 param=f"{where}.mode",
             )
-    missing = [name for name in allowed if name not in {tool.name for tool in tools}]
-    if missing or (choice.mode == "required" and not tools):
-        raise BadRequest(
-            f"{where} asks for a function that is not declared: {', '.join(missing) or 'there are none'}",
-            f"{where} 指定了未声明的函数：{'、'.join(missing) or '没有任何函数'}",
-            param=where,
-        )
-    return choice
+    return only_declared(choice, tools, where)
 
 
 def _format(config: GenerationConfig) -> ResponseFormat:

@@ -14,6 +14,7 @@ from pydantic import Field, StrictBool
 from gemgate.catalog import kind_of_model
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, Tool, ToolChoice
 from gemgate.dialects import research
+from gemgate.dialects.gemini.declared import only_declared
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
 from gemgate.dialects.interactions.steps import read_input
@@ -244,14 +245,7 @@ def _tool_choice(choice: str | Mapping[str, Any] | None, tools: Sequence[Tool]) 
                 f"{where} 必须是 auto、any、none、validated 或 {{allowed_tools: {{mode, tools}}}}",
                 param=where,
             )
-    missing = [name for name in allowed if name not in {tool.name for tool in tools}]
-    if missing or (chosen.mode == "required" and not tools):
-        raise BadRequest(
-            f"{where} asks for a function that is not declared: {', '.join(missing) or 'there are none'}",
-            f"{where} 指定了未声明的函数：{'、'.join(missing) or '没有任何函数'}",
-            param=where,
-        )
-    return chosen
+    return only_declared(chosen, tools, where)
 
 
 def _formats(body: InteractionRequest) -> list[dict[str, Any]]:

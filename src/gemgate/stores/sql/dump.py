@@ -1,7 +1,7 @@
 """All rows of a database, out of one and into another: for backups, and for moving from SQLite to PostgreSQL.
 
 Secrets travel sealed, as they stand. Left behind are sign-ins at the page, pairing codes and the nodes of a fleet: they
-come anew. What a running process holds (leases) runs out by itself.
+come anew, as do totals, which the rows bring with them. What a running process holds (leases) runs out by itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ else:
 
 PAGE: Final = 500
 """Rows that are in memory at a time."""
-LEFT_BEHIND: Final = frozenset({"page_session", "pairing_code", "gemini_service_nodes", "node_detail"})
+LEFT_BEHIND: Final = frozenset({"page_session", "pairing_code", "gemini_service_nodes", "node_detail", "media_total"})
 TELLING: Final = ("account", "batch", "conversation", "picture", "stored_file", "client_key")
 """Tables whose rows say that a database is in use."""
 
@@ -95,7 +95,9 @@ async def restore_rows(url: str | Path, revision: str, found: Iterable[tuple[str
         there = MetaData()
         there.reflect(connection)
         if replace:
-            for table in reversed(there.sorted_tables):
+            last_first = list(reversed(there.sorted_tables))
+            last_first.sort(key=lambda table: table.name == "media_total")  # what goes from others is taken off it
+            for table in last_first:
                 if table.name in metadata.tables:
                     connection.execute(table.delete())
         elif used := [

@@ -322,7 +322,8 @@ class SqlJobStore:
             if isinstance(outcome, Done) and outcome.nbytes:
                 files = update(batch).where(batch.c.id == claim.batch.id).values(media_bytes=outcome.nbytes)
                 await connection.execute(files)
-            await self._share.make_room(connection, row.tenant, claim.batch.id, grown)
+            else:  # with a file its words count with that (`kept_media`)
+                await self._share.make_room(connection, row.tenant, claim.batch.id, grown)
             await tell(self._database, connection, claim.batch.id)
         return True
 

@@ -11,18 +11,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from gemgate.errors import NoRoom, StorageDown
 from gemgate.media import MediaKind
 from gemgate.stores.sql.database import Database
-from gemgate.stores.sql.schema import batch
-from gemgate.stores.sql.schema import image as picture
+from gemgate.stores.sql.schema import batch, media_total
 
-BESIDE = 64_000
-"""Bytes that a picture counts for beside its own: its preview, what stood behind its logo, its row."""
 SECONDS = 1.5
-"""How long a call waits for the sum."""
+"""How long a call waits for the total."""
 
 
 class MediaShare:
@@ -46,14 +43,10 @@ class MediaShare:
                 raise _full(self.most, held)
 
     async def held(self, tenant: str) -> int:
-        """Bytes of a key's media, as they are counted."""
-        pictures = select(func.coalesce(func.sum(picture.c.bytes + BESIDE), 0)).where(picture.c.tenant == tenant)
-        files = select(func.coalesce(func.sum(batch.c.media_bytes + batch.c.bytes), 0)).where(
-            batch.c.tenant == tenant, batch.c.media_bytes > 0
-        )
+        """Bytes of a key's media, as they are counted (`media_total`)."""
+        query = select(media_total.c.bytes).where(media_total.c.tenant == tenant)
         async with self._database.reading() as connection:
-            # Decimals on PostgreSQL
-            return sum([int((await connection.execute(query)).scalar_one()) for query in (pictures, files)])
+            return (await connection.execute(query)).scalar_one_or_none() or 0
 
     async def unmeasured(self, limit: int) -> Sequence[tuple[str, MediaKind]]:
         """Ids and kinds of jobs that brought files before their bytes were counted."""

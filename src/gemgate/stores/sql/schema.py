@@ -18,11 +18,14 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    event,
     false,
     func,
     text,
     true,
 )
+
+from gemgate.stores.sql.media_total import make_triggers
 
 metadata = MetaData(
     naming_convention={
@@ -180,7 +183,6 @@ image = Table(
     Index("ix_picture_handle", "handle"),
     Index("ix_picture_tenant_created_at", "tenant", "created_at"),
     Index("ix_picture_sha256", "sha256"),
-    Index("ix_picture_tenant_bytes", "tenant", "bytes"),
 )
 
 client_key = Table(
@@ -331,7 +333,6 @@ batch = Table(
     Index("ix_batch_hook_at", "hook_at"),
     Index("ix_batch_tenant_created_at", "tenant", "created_at"),
     Index("ix_batch_tenant_closed_at_hook_at_bytes", "tenant", "closed_at", "hook_at", "bytes"),
-    Index("ix_batch_tenant_media_bytes", "tenant", "media_bytes", "bytes"),
     Index("ix_batch_tenant_idempotency_key", "tenant", "idempotency_key", unique=True),
     Index("ix_batch_turn", "closed_at", "state", "need", text("priority DESC"), "claimed_at", "created_at", "id"),
 )
@@ -476,6 +477,15 @@ chat_made = Table(
     Column("tenant", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+media_total = Table(
+    "media_total",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("bytes", BigInteger, nullable=False, comment="Of pictures, videos and music; triggers keep it"),
+    sqlite_with_rowid=False,
+)
+event.listen(metadata, "after_create", lambda _metadata, connection, **_: make_triggers(connection))
 
 setting_change = Table(
     "setting_change",

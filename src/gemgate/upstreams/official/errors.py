@@ -9,24 +9,21 @@ import re
 from typing import Any
 
 from gemgate.errors import (
-    STAGES,
     BadRequest,
-    Broken,
     Drift,
     GatewayError,
-    Generated,
     LocalText,
     ModelGone,
     Refused,
     Rejected,
     SignedOut,
     Spent,
-    Stalled,
     TooLarge,
     Unreachable,
     their_words,
 )
 from gemgate.media import MediaKind
+from gemgate.upstreams.failures import broken
 
 _KEY_REASONS = {"API_KEY_INVALID", "API_KEY_EXPIRED", "API_KEY_SERVICE_BLOCKED", "ACCESS_TOKEN_EXPIRED"}
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -88,26 +85,6 @@ def refused(reason: str, answer: str = "") -> Refused:
         answer=answer,
         generated="maybe",
         code="content_policy_violation",
-    )
-
-
-def broken(why: str | LocalText, generated: Generated = "maybe") -> Broken:
-    why = LocalText.of(why)
-    return Broken(
-        f"Google's answer broke off or failed ({why.en})",
-        f"Google 的回答中断或失败（{why.zh}）",
-        generated=generated,
-        code="upstream_error",
-    )
-
-
-def stalled(stage: str, seconds: float, generated: Generated = "maybe") -> Stalled:
-    return Stalled(
-        f"Google was silent for too long ({stage}: {seconds:g} s)",
-        f"Google 响应超时（{STAGES.get(stage, stage)}：{seconds:g} 秒）",
-        stage=stage,
-        generated=generated,
-        code="timeout",
     )
 
 

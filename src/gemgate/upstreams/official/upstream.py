@@ -23,6 +23,7 @@ from gemgate.errors import BadRequest, GatewayError, LocalText
 from gemgate.lazy_import import later, load
 from gemgate.offload import offload
 from gemgate.ports.upstream import Accept, Deadlines, Fetched, ImageRef, Prompt, Upload, UpstreamEvent
+from gemgate.upstreams import failures
 from gemgate.upstreams.official import errors
 from gemgate.upstreams.official.key import KeyPlace
 from gemgate.upstreams.official.wire import Answer, Events, Models, read_models, request_body
@@ -84,7 +85,7 @@ class OfficialUpstream:
                     if not page:
                         break
         except TimeoutError:
-            raise errors.stalled("sign-in", _SIGN_IN_SECONDS, "no") from None
+            raise failures.stalled("sign-in", _SIGN_IN_SECONDS, "no") from None
         self._models = read_models(rows)
         if not self._models.offers:
             raise errors.drift(LocalText("the key has no chat models", "该密钥没有对话模型"))
@@ -133,8 +134,8 @@ class OfficialUpstream:
                         data = await response.content.readany()
                 except TimeoutError:
                     if left < patience:
-                        raise errors.stalled("total", limits.total) from None
-                    raise errors.stalled(stage, patience) from None
+                        raise failures.stalled("total", limits.total) from None
+                    raise failures.stalled(stage, patience) from None
                 for payload in events.feed(data) if data else events.end():
                     stage = "between chunks"
                     yield await self._chunk(payload)
@@ -183,7 +184,7 @@ class OfficialUpstream:
                     raise self._clean(errors.of_status(response.status, await _said(response), now=time.time()))
         except TimeoutError:
             if silence.expired():
-                raise errors.stalled("first byte", patience) from None
+                raise failures.stalled("first byte", patience) from None
             raise errors.unreachable(LocalText("no connection in time", "未能及时建立连接")) from None
         except (
             aiohttp.ClientConnectorError,
@@ -192,12 +193,12 @@ class OfficialUpstream:
         ) as error:
             raise errors.unreachable(type(error).__name__) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise errors.broken(type(error).__name__) from None
+            raise failures.broken(type(error).__name__) from None
         try:
             yield response
         except (aiohttp.ClientError, OSError) as error:
             assert sent
-            raise errors.broken(type(error).__name__) from None
+            raise failures.broken(type(error).__name__) from None
         finally:
             response.close()
 
@@ -239,7 +240,7 @@ class OfficialUpstream:
         try:
             data = (Path(self._folder.name if self._folder else "") / digest).read_bytes()
         except OSError:
-            raise errors.broken(
+            raise failures.broken(
                 LocalText("an uploaded file is not there any more; send it again", "上传的文件已不存在，请重新发送"),
                 "no",
             ) from None
@@ -249,7 +250,7 @@ class OfficialUpstream:
         """The bytes that came in the answer; there is nothing larger to ask for."""
         del long_side
         if (found := self._images.get(ref.image_id)) is None:
-            raise errors.broken(LocalText("the picture is not at hand any more", "图片已不在手边"), "no")
+            raise failures.broken(LocalText("the picture is not at hand any more", "图片已不在手边"), "no")
         return found
 
     # What there is not

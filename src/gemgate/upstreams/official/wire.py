@@ -25,6 +25,7 @@ from gemgate.ports.upstream import (
     Upload,
     UpstreamEvent,
 )
+from gemgate.upstreams import failures
 from gemgate.upstreams.official import errors
 
 _REFUSALS = {
@@ -138,9 +139,9 @@ class Answer:
         if self.finish in _REFUSALS:
             raise errors.refused(self.finish, self.text)
         if not self.finish:
-            raise errors.broken(LocalText("the stream ended before the answer did", "流在回答结束之前中断"))
+            raise failures.broken(LocalText("the stream ended before the answer did", "流在回答结束之前中断"))
         if not self._began and self.finish not in ("STOP", "MAX_TOKENS", "NO_IMAGE"):
-            raise errors.broken(LocalText(f"no answer ({self.finish})", f"没有回答：{self.finish}"))
+            raise failures.broken(LocalText(f"no answer ({self.finish})", f"没有回答：{self.finish}"))
         began: list[UpstreamEvent] = [] if self._began else [Started("")]
         painter = self.served if self.images else ""
         found = NOTHING_FOUND

@@ -30,6 +30,7 @@ from gemini_webapi.utils import extract_json_from_response, get_nested_value
 from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Gem, GoogleAccount, Renewal, Rotated, UsageReport
 from gemgate.errors import GatewayError, LocalText
 from gemgate.ports.upstream import ImageRef
+from gemgate.upstreams import failures
 from gemgate.upstreams.web import errors, logs, quota
 from gemgate.upstreams.web.handles import Handles
 from gemgate.upstreams.web.page import Page
@@ -149,7 +150,7 @@ class HardenedClient(GeminiClient):
     @property
     def session(self) -> AsyncSession[Response]:
         if self.client is None:
-            raise errors.broken(LocalText("session is closed", "会话已关闭"), "no")
+            raise failures.broken(LocalText("session is closed", "会话已关闭"), "no")
         return cast("AsyncSession[Response]", self.client)
 
     @property
@@ -307,7 +308,7 @@ class HardenedClient(GeminiClient):
             if isinstance(body, str):
                 return orjson.loads(body), code
             if code and code not in _NO_RECORD:
-                raise errors.broken(
+                raise failures.broken(
                     LocalText(f"{rpcid} was refused, code {code}", f"{rpcid} 被拒绝，代码 {code}"), "no"
                 )
             return None, code
@@ -362,7 +363,7 @@ class HardenedClient(GeminiClient):
             raise errors.of_exception(error, sent=False) from None
         address = get_nested_value(body, [0])
         if not isinstance(address, str) or not address:
-            raise errors.broken(LocalText("the full-size route gave no address", "原图接口没有给出地址"), "no")
+            raise failures.broken(LocalText("the full-size route gave no address", "原图接口没有给出地址"), "no")
         return address
 
     async def usage_report(self) -> UsageReport:
@@ -389,7 +390,7 @@ class HardenedClient(GeminiClient):
             return gem.id
         made = get_nested_value(await self.rpc(GRPC.CREATE_BOT, [row]), [0])
         if not isinstance(made, str):
-            raise errors.broken(
+            raise failures.broken(
                 LocalText("a gem was asked for and Google gave no id", "请求了 Gem，但 Google 未给出编号"), "no"
             )
         return made

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from gemgate.errors import GatewayError, LocalText, ModelGone, PromptTooLong, Remedy
 from gemgate.frozen import frozen
+from gemgate.upstreams import failures
 from gemgate.upstreams.web import errors
 
 Kind = Literal["passing", "spent", "model", "tool", "address", "signed_out", "no_record", "refused", "file", "too_long"]
@@ -55,7 +56,7 @@ def failure(code: int, status: int, model: str) -> GatewayError:
     rule = CODES.get(code) if code else STATUSES.get(status)
     what = LocalText(f"code {code}", f"代码 {code}") if code else LocalText(f"status {status}", f"状态 {status}")
     if rule is None:
-        return errors.broken(what)
+        return failures.broken(what)
     return _meaning(rule, what, model).with_(generated="no" if rule.certain else "maybe", remedy=rule.remedy)
 
 
@@ -82,7 +83,7 @@ def _meaning(rule: Rule, what: LocalText, model: str) -> GatewayError:
             )
         case _:
             words = _WORDS.get(rule.kind, _PASSING)
-            return errors.broken(LocalText(f"{words.en}, {what.en}", f"{words.zh}，{what.zh}"))
+            return failures.broken(LocalText(f"{words.en}, {what.en}", f"{words.zh}，{what.zh}"))
 
 
 _WORDS: Final = {

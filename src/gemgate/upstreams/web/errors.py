@@ -14,7 +14,6 @@ from gemini_webapi import exceptions as library
 from gemini_webapi.constants import AccountStatus
 
 from gemgate.errors import (
-    STAGES,
     Blocked,
     Broken,
     Drift,
@@ -31,6 +30,7 @@ from gemgate.errors import (
 )
 from gemgate.policy import session_end
 from gemgate.policy.session_end import ENDS, Reason, Sign
+from gemgate.upstreams.failures import broken, stalled
 
 FAILURES = (
     RequestException,
@@ -108,26 +108,6 @@ def blocked(why: str | LocalText, generated: Generated = "no") -> Blocked:
         f"Google 暂时封锁了本机地址（{why.zh}），请稍后再试或更换网络、代理",
         generated=generated,
         code="ip_blocked",
-    )
-
-
-def broken(why: str | LocalText, generated: Generated = "maybe") -> Broken:
-    why = LocalText.of(why)
-    return Broken(
-        f"Google's answer broke off or failed ({why.en})",
-        f"Google 的回答中断或失败（{why.zh}）",
-        generated=generated,
-        code="upstream_error",
-    )
-
-
-def stalled(stage: str, seconds: float, generated: Generated = "maybe") -> Stalled:
-    return Stalled(
-        f"Google was silent for too long ({stage}: {seconds:g} s)",
-        f"Google 响应超时（{STAGES.get(stage, stage)}：{seconds:g} 秒）",
-        stage=stage,
-        generated=generated,
-        code="timeout",
     )
 
 

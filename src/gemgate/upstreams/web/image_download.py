@@ -17,6 +17,7 @@ from gemini_webapi.constants import Headers
 from gemgate.errors import Broken, GatewayError, LocalText, SignedOut
 from gemgate.imaging.truncation import is_whole, looks_like_image
 from gemgate.ports.upstream import Fetched, ImageRef
+from gemgate.upstreams import failures
 from gemgate.upstreams.web import errors
 from gemgate.upstreams.web.client import HardenedClient
 
@@ -75,11 +76,11 @@ async def _hops(session: AsyncSession[Response], url: str, most: int = MAX_BYTES
         data, mime = await _get(session, url, most)
         if looks_like_image(data):
             if not is_whole(data):
-                raise errors.broken(LocalText("a picture came only in part", "图片只取得了一部分"), "no")
+                raise failures.broken(LocalText("a picture came only in part", "图片只取得了一部分"), "no")
             return data, mime
         url = data[:4096].decode("utf-8", "replace").strip()
         if not url.startswith("https://"):
-            raise errors.broken(LocalText("no picture at its address", "该地址没有图片"), "no")
+            raise failures.broken(LocalText("no picture at its address", "该地址没有图片"), "no")
     raise errors.drift(LocalText("a picture's addresses lead nowhere", "图片的各个地址都无法取得"), "no")
 
 
@@ -115,7 +116,7 @@ def _of_status(status: int, url: str) -> GatewayError:
     """
     if status != 403 and (urlsplit(url).hostname or "").endswith(".google.com"):
         return errors.of_status(status, generated_if_unsure="no")
-    problem: Broken = errors.broken(
+    problem: Broken = failures.broken(
         LocalText(f"a picture's address answers HTTP {status}", f"图片地址返回 HTTP {status}"), "no"
     )
     return problem

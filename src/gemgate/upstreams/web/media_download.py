@@ -18,6 +18,7 @@ from gemini_webapi.constants import Headers
 from gemgate.errors import Blocked, GatewayError, LocalText
 from gemgate.findings import Media
 from gemgate.imaging import media_files
+from gemgate.upstreams import failures
 from gemgate.upstreams.web import errors
 from gemgate.upstreams.web.image_download import is_private
 
@@ -81,10 +82,10 @@ def _unwrapped(path: Path, announced: int) -> int:
 
         found = media_files.find(read)
         if found is None:
-            raise errors.broken(LocalText("no video or music at its address", "该地址没有视频或音乐"))
+            raise failures.broken(LocalText("no video or music at its address", "该地址没有视频或音乐"))
         container, begin = found
         if announced and size - begin < announced:
-            raise errors.broken(
+            raise failures.broken(
                 LocalText(
                     f"a file came only in part, {size - begin} of {announced} bytes",
                     f"文件只取得了一部分，{announced} 字节中的 {size - begin}",
@@ -107,6 +108,6 @@ def _of_status(status: int) -> GatewayError:
     if status == 429:
         blocked: Blocked = errors.blocked("HTTP 429", "maybe")
         return blocked
-    return errors.broken(
+    return failures.broken(
         LocalText(f"the address of a video or music answers HTTP {status}", f"视频或音乐的地址返回 HTTP {status}")
     )

@@ -39,6 +39,7 @@ from gemgate.ports.upstream import (
     UpstreamEvent,
 )
 from gemgate.research import ResearchBudget, ResearchState
+from gemgate.upstreams import failures
 from gemgate.upstreams.web import canary, errors, generation, image_download, media_download, research, served
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.cancellation import leave
@@ -253,7 +254,7 @@ class WebUpstream:
                         if answer.failure is not None:
                             raise answer.failure
                         if time.monotonic() > over:
-                            raise errors.stalled("total", limits.total)
+                            raise failures.stalled("total", limits.total)
                 except (GeneratorExit, asyncio.CancelledError):
                     turns = self._facts.turns
                     seconds = turns.unstored_seconds if prompt.temporary else turns.leave_seconds
@@ -273,7 +274,7 @@ class WebUpstream:
         if frames.garbage:
             raise errors.of_page(frames.garbage)
         if not answer.complete:
-            raise errors.broken(LocalText("the stream ended before the answer did", "流在回答结束之前中断"))
+            raise failures.broken(LocalText("the stream ended before the answer did", "流在回答结束之前中断"))
         client.sees_chats |= answer.stored and not prompt.temporary
         if answer.painted and not answer.painter and not prompt.temporary:
             await self._ask_painter(client, answer)
@@ -291,9 +292,9 @@ class WebUpstream:
             data = await exchange.read(min(patience, max(over - time.monotonic(), 0.0)))
         except SilentUpstreamError:
             if time.monotonic() >= over:
-                raise errors.stalled("total", self._deadlines.total) from None
+                raise failures.stalled("total", self._deadlines.total) from None
             stage = "between chunks" if heard else "first byte"
-            raise errors.stalled(stage, patience, "maybe" if exchange.sent else "no") from None
+            raise failures.stalled(stage, patience, "maybe" if exchange.sent else "no") from None
         return None if data is None else frames.feed(data)
 
     def _leave(
@@ -411,7 +412,7 @@ class WebUpstream:
             raise errors.of_status(answer.status_code, generated_if_unsure="no")
         parts = extract_json_from_response(answer.text)
         if any(at(part, [5, 0]) for part in parts if at(part, [0]) == "wrb.fr"):
-            raise errors.broken(LocalText("a file was uploaded and not taken", "文件已上传但未被接受"), "no")
+            raise failures.broken(LocalText("a file was uploaded and not taken", "文件已上传但未被接受"), "no")
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
         with self._using(self._made_on.get(ref.image_id)) as client:
@@ -500,7 +501,7 @@ async def _bounded(call: Awaitable[T], seconds: float, stage: str) -> T:
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if done:
             return task.result()
-        raise errors.stalled(stage, seconds, "no")
+        raise failures.stalled(stage, seconds, "no")
     finally:
         while not task.done():
             task.cancel()
