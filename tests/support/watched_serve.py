@@ -23,6 +23,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +180,13 @@ class WatchedLoop(uvloop.Loop):
 
 
 def _place(thread: int) -> str:
-    """Where a thread is. The frame is named here alone: it holds all that those above it hold."""
+    """Where a thread is. The frame is named here alone: it holds all that those above it hold.
+
+    `traceback.extract_stack` would read every source it names into memory, and keep it there.
+    """
     frame = sys._current_frames().get(thread)
-    places = traceback.extract_stack(frame)[-12:] if frame else []
-    return " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(places))
+    places = islice(traceback.walk_stack(frame), 12) if frame else ()
+    return " < ".join(f"{Path(one.f_code.co_filename).name}:{line}" for one, line in places)
 
 
 def _name(callback: Any) -> str:
