@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 from gemgate.machine import CLIENTS
 from gemgate.ports.runtime import TelemetryEvent
-from gemgate.web.upgrades import StaysHttp1
+from gemgate.web.bounded_heads import BoundedHeads
 from gemgate.web.whole_writes import HeadWithBody
 
 WANTED_HEADER = "x-gemgate-notice"
@@ -36,7 +36,7 @@ UNHEARD = 128
 CROWDED_SECONDS = 2.0
 
 
-class InterimProtocol(StaysHttp1):
+class InterimProtocol(BoundedHeads):
     """The server's protocol; it leaves the connection where notices can be written to it, and waits for no head for
     ever: who is silent, or sends a byte now and then, keeps a descriptor and nothing else.
     """
