@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from gemgate.chat import Tool
 from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
@@ -25,6 +25,7 @@ from gemgate.prompting import loose_json, schemas
 from gemgate.prompting.stops import StopFilter
 from gemgate.prompting.tool_parser import ToolParser
 from gemgate.telemetry.logs import masked
+from gemgate.web.auth.access import session_token
 from gemgate.web.relay import call_info
 from gemgate.web.request_body import read_form
 
@@ -311,6 +312,22 @@ def test_inner_drafts_do_not_lead_out_of_the_safe_keywords() -> None:
     """The stock validator changes its class at every `$schema`, and with it to the backtracking engine."""
     inner = {"$schema": DRAFTS[3], "type": "string", "pattern": "(a+)+$"}
     assert loops(lambda: schemas.compiled({"properties": {"x": inner}}).flaw({"x": "a" * 40 + "!"})) < 40_000_000
+
+
+@pytest.mark.parametrize(
+    "unit", ["\\", '"', "\\041", '\\"', ";", "=", " ", "gemgate_8100=", 'gemgate_8100="\\";', "a=b; "]
+)
+@pytest.mark.parametrize("lead", ["", 'gemgate_8100="', "a=b; gemgate_8100="])
+def test_finding_our_cookie_is_linear(unit: str, lead: str) -> None:
+    """60 kB of backslashes, without a key, held every call up for 6 s of the processor."""
+
+    def find(text: str) -> object:
+        headers = [(b"cookie", text.encode() + b'"'), (b"host", b"localhost:8100")]
+        scope = {"type": "http", "scheme": "http", "path": "/", "server": None, "query_string": b"", "headers": headers}
+        return session_token(HTTPConnection(scope))
+
+    worst, at = worst_step(find, lambda size: lead + repeated(unit)(size))
+    assert worst <= FACTOR, f"doubled to {at}"
 
 
 LINK_UNITS = ["\ufdfa", "\u00e9", "\u0661.", "\u00df", "\u3002", "xn--", "a.", "1.", "0x", "%41", "[", ":", "@", "\t"]

@@ -408,7 +408,15 @@ def cookie_name(connection: HTTPConnection) -> str:
 
 
 def session_token(connection: HTTPConnection) -> str:
-    return connection.cookies.get(cookie_name(connection), "") if "cookie" in connection.headers else ""
+    """Our cookie's value, "" for none. Read as we write it: without quotes, which Python 3.11.9 and 3.12.5 and those
+    before them take off at the square of their length (CVE-2024-7592).
+    """
+    cookies = connection.headers.get("cookie")
+    if not cookies:
+        return ""
+    ours = cookie_name(connection) + "="
+    found = (part for part in map(str.strip, cookies.split(";")) if part.startswith(ours))
+    return next(found, "").removeprefix(ours)
 
 
 def presented_key(connection: HTTPConnection) -> str:
