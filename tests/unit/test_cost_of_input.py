@@ -341,7 +341,7 @@ def test_judging_a_link_costs_next_to_nothing(guard: type[GuardedFetcher], unit:
     link = lead + unit * (2_000_000 // len(unit))
 
     def judge() -> None:
-        with pytest.raises(BadRequest, match="too long|not a URL|\\?"):
+        with pytest.raises(BadRequest, match=r"too long|not a URL|\?"):
             guard().check(link)
 
     assert loops(judge) < 4_000_000
