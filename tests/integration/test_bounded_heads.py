@@ -103,6 +103,8 @@ async def test_a_line_without_an_end_is_not_read_on(gate: Served, begin: bytes) 
         (b"X: a\r\n" * HEAD_FIELDS, b" 431 "),
         (b"X-Gemgate-Internal: a\r\nX: " + b"a" * HEAD_BYTES + b"\r\n", b" 200 "),
         (b"X-Gemgate-Internal: a\r\nX: " + b"a" * 2 * HEAD_BYTES + b"\r\n", b" 431 "),
+        (b"X-Gemgate-Internal: a\r\n" + b"X: a\r\n" * HEAD_FIELDS, b" 200 "),
+        (b"X-Gemgate-Internal: a\r\n" + b"X: a\r\n" * 2 * HEAD_FIELDS, b" 431 "),
         (b"Host: b\r\n", b" 400 "),
     ],
 )

@@ -17,6 +17,7 @@ from gemgate.web.upgrades import StaysHttp1
 HEAD_BYTES = 65_536
 """Names and values of a head, and its target; what a gateway adds for a node comes on top."""
 HEAD_FIELDS = 256
+"""Names of a head, likewise."""
 
 
 class _Refused(Exception):
@@ -92,6 +93,7 @@ class BoundedHeads(StaysHttp1):
         if len(names) <= HEAD_FIELDS and self._began_with + self._endless + self._piece <= HEAD_BYTES:
             return
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if len(names) > HEAD_FIELDS or size > HEAD_BYTES * (2 if TOKEN_HEADER.encode() in names else 1):
+        times = 2 if TOKEN_HEADER.encode() in names else 1
+        if len(names) > HEAD_FIELDS * times or size > HEAD_BYTES * times:
             self._too_large = True
             raise _Refused
