@@ -17,6 +17,10 @@ class Inline:
     name: str = ""
 
 
+LONGEST_LINK = 8_192
+"""Characters of an address; no server of any fame takes more."""
+
+
 @frozen
 class Link:
     """A public http(s) address, still to be fetched through the guarded fetcher."""

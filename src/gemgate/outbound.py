@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from gemgate.errors import BadRequest, Unreachable
-from gemgate.files import Inline
+from gemgate.files import LONGEST_LINK, Inline
 from gemgate.lazy_import import later, load
 from gemgate.ports.outbound import Posted
 
@@ -29,6 +29,8 @@ else:
 
 MAX_REDIRECTS = 5
 REQUEST_TIMEOUT = 20.0
+LONGEST_HOST = 300
+"""Characters of a host with its port. The DNS has 253; to read one by IDNA costs up to 60 µs a character."""
 CHUNK = 65_536
 
 IsPublic = Callable[[str], bool]
@@ -140,6 +142,8 @@ class _Guard:
         Judged is the host that the client will use: the URL is read by its own reader, after IDNA.
         """
         try:
+            if _is_too_long(url):
+                raise self._refused(url, "it is too long", "过长")
             parts = yarl.URL(url)
             host, _ = parts.raw_host or "", parts.port
         except ValueError:
@@ -221,6 +225,8 @@ class GuardedSender(_Guard):
     def _named(self, url: str) -> str:
         """The host alone."""
         try:
+            if _is_too_long(url):
+                return "?"
             parts = yarl.URL(url)
             return str(parts.origin()) if parts.host else "?"
         except ValueError:
@@ -256,6 +262,11 @@ def _is_not_public(error: BaseException) -> bool:
     """Whether the resolver refused: the client wraps its errors, one way or the other."""
     reason = error.__cause__ or error
     return isinstance(reason, _NotPublicError) or isinstance(getattr(error, "os_error", None), _NotPublicError)
+
+
+def _is_too_long(url: str) -> bool:
+    """Whether a link, or the host in it, is longer than any that leads somewhere. ValueError where it has no host."""
+    return len(url) > LONGEST_LINK or len(urlsplit(url).netloc) > LONGEST_HOST
 
 
 def _looks_numeric(host: str) -> bool:

@@ -43,6 +43,7 @@ def test_only_addresses_of_the_open_internet_are_public(address: str, public: bo
         "file:///etc/passwd", "http://user:pw@example.com/", "http://", "http://[::ffff:10.0.0.1]/", "http://a:99999/",
         "gopher://x/", "http://0.0.0.0/", "//example.com/x", "http://10.0.0.1:22/",
         "http://127\u30020\u30020\u30021/", "http://169\uff0e254\uff0e169\uff0e254/", "http://127\uff610\uff610\uff611/",
+        f"http://example.com/{'a' * 8_192}", f"http://{'a.' * 200}com/", f"http://{chr(0xFDFA) * 400}/",
         "http://127\u20240\u20240\u20241/", "http://\u2460\u2461\u2466.0.0.1/", "http://\uff11\uff12\uff17.0.0.1/",
     ],
 )  # fmt: skip

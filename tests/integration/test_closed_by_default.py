@@ -96,6 +96,9 @@ def test_no_other_host_is_this_machine(tmp_path: Path, host: str) -> None:
         *("Forwarded", "Via", "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP"),
         *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Forwarded", "CF-Ray"),
         *("X-Original-Forwarded-For", "Fly-Client-IP", "X-Envoy-External-Address", "X-Amzn-Trace-Id", "CDN-Loop"),
+        *("X-Amz-Cf-Id", "X-Appengine-User-IP", "X-Cloud-Trace-Context", "X-Google-Real-IP", "Ali-Cdn-Real-IP"),
+        *("X-Sucuri-ClientIP", "X-Akamai-Edgescape", "X-Varnish", "Ngrok-Trace-Id", "Tailscale-User-Login"),
+        *("X-Forward-For", "X_Forwarded_For", "CF_Ray", "X-Remote-Addr", "X-SSL-Client-DN", "Max-Forwards", "X-Host"),
     ],
 )
 def test_any_header_of_a_proxy_means_a_proxy(tmp_path: Path, name: str) -> None:

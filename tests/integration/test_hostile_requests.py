@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from gemgate.prompting.schemas import Compiled
 from gemgate.web.relay.routes import all_routes
 from gemgate.web.routes import all_operations
 from gemgate_simulator import Simulator
@@ -362,3 +364,36 @@ async def test_a_date_of_no_calendar_is_no_bug(sim: Simulator, tmp_path: Path) -
         ):
             async with session.get(link, headers={"if-modified-since": when}) as answer:
                 assert answer.status == 200, when
+
+
+TWICE = {"$defs": {f"d{n}": {"oneOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)} | {"d40": {}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer", "beside"),
+    [
+        ({**TWICE, "$ref": "#/$defs/d0"}, '"a short answer"', True),
+        ({"anyOf": [{"pattern": r"(\w\W?){50}!$"}] * 500}, json.dumps("a" * 1_000), True),
+        ({"items": {"type": "integer", "minimum": 0}}, json.dumps([7] * 20_000), True),
+        ({"type": "object", "properties": {"a": {"type": "string"}}}, '{"a": "b"}', False),
+    ],
+)
+async def test_what_a_schema_asks_of_an_answer_is_asked_beside_the_event_loop(
+    schema: dict[str, Any], answer: str, beside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to 0.8 s of the processor, within the budget; what next to nothing is asked of goes the short way."""
+    where: list[bool] = []
+    settle = Compiled.settle
+
+    def noted(self: Compiled, *given: Any, **named: Any) -> Any:
+        where.append(threading.current_thread() is not threading.main_thread())
+        return settle(self, *given, **named)
+
+    monkeypatch.setattr(Compiled, "settle", noted)
+    async with Simulator(accounts=("alice",)) as simulator, calling(simulator, tmp_path) as (_, session):
+        simulator.google.reply("json", answer)
+        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+        body = {"messages": [{"role": "user", "content": "json please"}], "response_format": form}
+        async with session.post("/v1/chat/completions", json=body) as told:
+            assert told.status == 200, await told.text()
+    assert set(where) == {beside}

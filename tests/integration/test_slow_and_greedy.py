@@ -142,6 +142,28 @@ async def test_what_comes_whole_is_given_no_time_to_come(monkeypatch: pytest.Mon
         server.close()
 
 
+async def test_who_leaves_is_missed_by_each_request_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several on one connection the server tells the last: the others would be made to their end for nobody."""
+    begun, missed = asyncio.Event(), asyncio.Event()
+
+    async def waits(scope: dict, receive: object, send: object) -> None:
+        begun.set()
+        while (await receive())["type"] != "http.disconnect":  # type: ignore[operator]
+            pass
+        missed.set()
+
+    server, port = await _listening(monkeypatch, waits)
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+        async with asyncio.timeout(PATIENCE):
+            await begun.wait()
+            writer.close()
+            await missed.wait()
+    finally:
+        server.close()
+
+
 async def test_a_body_that_stops_is_told_so(sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "SILENCE_SECONDS", 0.2)
     async with served(settings_for(sim, tmp_path), wait_ready=False) as gate:

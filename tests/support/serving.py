@@ -22,7 +22,7 @@ from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, explicit
 from gemgate.telemetry import system_random
 from gemgate.web.app import create_app
-from gemgate.web.upgrades import StaysHttp1
+from gemgate.web.bounded_heads import BoundedHeads
 from gemgate_simulator import Simulator
 
 NO_LIMITS: dict[str, Any] = {
@@ -93,7 +93,7 @@ async def served(
         sock.listen(512)
         config = uvicorn.Config(
             judged.watch(create_app(settings, service)),
-            http=StaysHttp1,
+            http=BoundedHeads,
             lifespan="on",
             log_config=None,
             access_log=False,

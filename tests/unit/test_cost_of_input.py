@@ -14,16 +14,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from gemgate.chat import Tool
 from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
 from gemgate.errors import BadRequest
 from gemgate.imaging.names import file_name
+from gemgate.outbound import GuardedFetcher, GuardedSender
 from gemgate.prompting import loose_json, schemas
 from gemgate.prompting.stops import StopFilter
 from gemgate.prompting.tool_parser import ToolParser
 from gemgate.telemetry.logs import masked
+from gemgate.web.auth.access import session_token
 from gemgate.web.relay import call_info
 from gemgate.web.request_body import read_form
 
@@ -310,6 +312,39 @@ def test_inner_drafts_do_not_lead_out_of_the_safe_keywords() -> None:
     """The stock validator changes its class at every `$schema`, and with it to the backtracking engine."""
     inner = {"$schema": DRAFTS[3], "type": "string", "pattern": "(a+)+$"}
     assert loops(lambda: schemas.compiled({"properties": {"x": inner}}).flaw({"x": "a" * 40 + "!"})) < 40_000_000
+
+
+@pytest.mark.parametrize(
+    "unit", ["\\", '"', "\\041", '\\"', ";", "=", " ", "gemgate_8100=", 'gemgate_8100="\\";', "a=b; "]
+)
+@pytest.mark.parametrize("lead", ["", 'gemgate_8100="', "a=b; gemgate_8100="])
+def test_finding_our_cookie_is_linear(unit: str, lead: str) -> None:
+    """60 kB of backslashes, without a key, held every call up for 6 s of the processor."""
+
+    def find(text: str) -> object:
+        headers = [(b"cookie", text.encode() + b'"'), (b"host", b"localhost:8100")]
+        scope = {"type": "http", "scheme": "http", "path": "/", "server": None, "query_string": b"", "headers": headers}
+        return session_token(HTTPConnection(scope))
+
+    worst, at = worst_step(find, lambda size: lead + repeated(unit)(size))
+    assert worst <= FACTOR, f"doubled to {at}"
+
+
+LINK_UNITS = ["\ufdfa", "\u00e9", "\u0661.", "\u00df", "\u3002", "xn--", "a.", "1.", "0x", "%41", "[", ":", "@", "\t"]
+
+
+@pytest.mark.parametrize("lead", ["http://", "http:/\t/", "http://a/", "http://127.0.0.1/images/"])
+@pytest.mark.parametrize("unit", [*LINK_UNITS, "%2e%2e/", "../", "a=1&", "?", "#"])
+@pytest.mark.parametrize("guard", [GuardedFetcher, GuardedSender])
+def test_judging_a_link_costs_next_to_nothing(guard: type[GuardedFetcher], unit: str, lead: str) -> None:
+    """A host of 40,000 letters that IDNA takes apart held all calls up for 3 s, as a webhook for 6."""
+    link = lead + unit * (2_000_000 // len(unit))
+
+    def judge() -> None:
+        with pytest.raises(BadRequest, match=r"too long|not a URL|\?"):
+            guard().check(link)
+
+    assert loops(judge) < 4_000_000
 
 
 @pytest.mark.parametrize("unit", ["a", " ", ".", "/", "\u3000", "\u202e", "-", "_", "\x00", "\U0001f600", "%"])

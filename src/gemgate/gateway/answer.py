@@ -70,7 +70,7 @@ MOST_FETCHED = 10
 FETCH_SECONDS = 30.0
 """How long an answer waits for all of them."""
 LONG_ANSWER = 64_000
-"""Characters beyond which the end of an answer is parsed in a thread."""
+"""Characters, by what a schema asks of each, beyond which the end of an answer is parsed in a thread."""
 
 
 @frozen
@@ -299,7 +299,7 @@ class ChatAnswer:
 
     async def _finished(self) -> turns.Finished | turns.RepairNeeded:
         """The end of the turn; long answers are parsed and validated beside the event loop."""
-        if self._received > LONG_ANSWER:
+        if self._received * self._turn.weight > LONG_ANSWER:
             return await asyncio.to_thread(self._turn.finish)
         return self._turn.finish()
 

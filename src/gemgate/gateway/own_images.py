@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from gemgate.caller import Caller
 from gemgate.errors import BadRequest, NotFound
-from gemgate.files import Inline, mime_of
+from gemgate.files import LONGEST_LINK, Inline, mime_of
 from gemgate.policy import signed_links
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.gallery import Gallery
@@ -46,6 +46,8 @@ class OwnImages:
 
     def name_of(self, url: str, caller: Caller) -> str | None:
         """The name of the image that `url` is a link to, as an address of ours or a path alone; else None."""
+        if len(url) > LONGEST_LINK:
+            return None
         try:
             parts = urlsplit(url)
         except ValueError:

@@ -47,6 +47,8 @@ MAX_SCHEMAS = 512
 """Schemas (tools, and the answer's) of a request; as many are kept compiled."""
 META_STEPS_PER_NODE = 40
 COMPARED_PER_STEP = 16
+_AGAIN = (b'"$ref"', b'"$dynamicRef"', b'"$recursiveRef"', b"attern")
+"""What may make few values of a schema cost as much as many."""
 MAX_NAME = 500
 """Characters of an `$id`, an `$anchor` or a reference: they are read again whenever somebody comes by."""
 
@@ -85,9 +87,10 @@ def _spend(steps: int) -> None:
 
 @frozen
 class Compiled:
-    """A schema ready for use."""
+    """A schema ready for use. weight: how much it may ask of each character of a value, about."""
 
     validator: Any
+    weight: int = 1
 
     def flaw(self, value: Any) -> Flaw | None:
         """What weighs most of what is wrong, or None. A schema that costs too much is not held against the value."""
@@ -177,7 +180,8 @@ def _compiled(schema: bytes) -> Compiled:
     if error := jsonschema.exceptions.best_match(iter(oddities(document))):
         raise jsonschema.SchemaError.create_from(error)
     base: Any = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
-    return Compiled(_extended(base, schema)(document, _resolver=_resolver(base, document)))
+    weight = MAX_NODES if any(word in schema for word in _AGAIN) else nodes
+    return Compiled(_extended(base, schema)(document, _resolver=_resolver(base, document)), weight)
 
 
 def _resolver(base: Any, document: Any) -> Any:

@@ -58,6 +58,8 @@ class AnswerParser(Protocol):
     instructions: str
     reminder: str
     sentinel: str
+    weight: int
+    """How much is asked of each character of the whole at the end, about."""
 
     def feed(self, text: str) -> list[Out]:
         """What may go out now that `text` came."""
@@ -126,8 +128,7 @@ class _Answer:
         self.instructions = structured_output.instructions(wanted)
         self.held = wanted.kind != "text"
         self._pieces: list[str] = []
-        if wanted.kind == "json_schema":
-            schemas.compiled(wanted.schema or {})
+        self.weight = schemas.compiled(wanted.schema or {}).weight if wanted.kind == "json_schema" else 1
 
     def feed(self, text: str) -> list[Out]:
         if not text:
@@ -185,6 +186,7 @@ class AnswerTurn:
         self._text: list[str] = []
         self._repaired = False
         self.instructions = answer.instructions
+        self.weight = answer.weight
 
     def feed(self, text: str) -> list[Out]:
         if self._answer.held:
@@ -218,6 +220,7 @@ class ToolTurn:
         answer: _Answer,
     ) -> None:
         self.sentinel = sentinel
+        self.weight = answer.weight
         self.reminder = tool_calls.reminder(choice, sentinel)
         form = structured_output.instructions(answer.wanted, beside_tools=choice.mode != "none")
         self.instructions = "\n\n".join(filter(None, (tool_calls.instructions(tools, choice, sentinel), form)))

@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 from gemgate.machine import CLIENTS
 from gemgate.ports.runtime import TelemetryEvent
-from gemgate.web.upgrades import StaysHttp1
+from gemgate.web.bounded_heads import BoundedHeads
 from gemgate.web.whole_writes import HeadWithBody
 
 WANTED_HEADER = "x-gemgate-notice"
@@ -36,7 +36,7 @@ UNHEARD = 128
 CROWDED_SECONDS = 2.0
 
 
-class InterimProtocol(StaysHttp1):
+class InterimProtocol(BoundedHeads):
     """The server's protocol; it leaves the connection where notices can be written to it, and waits for no head for
     ever: who is silent, or sends a byte now and then, keeps a descriptor and nothing else.
     """
@@ -46,6 +46,8 @@ class InterimProtocol(StaysHttp1):
     """Connections without a request, the longest idle first, and since when."""
     _too_many = False
     _late: asyncio.TimerHandle | None = None
+    _before: list[Any] | None = None
+    """Requests behind which others wait on the same connection: the server tells only the last that its client left."""
     _address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -73,11 +75,16 @@ class InterimProtocol(StaysHttp1):
     def on_headers_complete(self) -> None:
         self._heard()
         self._idle.pop(self, None)
+        if self._answering():
+            self._before = self._before or []
+            self._before.append(self.cycle)
         super().on_headers_complete()
         cycle: Any = self.cycle
         cycle.transport = HeadWithBody(self.transport)
 
     def on_response_complete(self) -> None:
+        if not self.pipeline:
+            self._before = None
         super().on_response_complete()
         if not self.transport.is_closing():
             self._rest()
@@ -98,6 +105,10 @@ class InterimProtocol(StaysHttp1):
         CLIENTS.open -= 1
         self._idle.pop(self, None)
         self._heard()
+        for cycle in self._before or ():
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
         super().connection_lost(exc)
 
     def _answering(self) -> bool:

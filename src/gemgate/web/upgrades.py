@@ -36,7 +36,7 @@ class StaysHttp1(HttpToolsProtocol):
     def _go_on(self) -> None:
         """Have the rest of the connection read by a parser that was told the same head without its wish."""
         method = self.scope["method"].encode()
-        framing = b"".join(b"%b: %b\r\n" % (name, value) for name, value in self.headers if name in FRAMING)
+        framing = b"".join(b"%b: %b\r\n" % (name, value) for name, value in self.scope["headers"] if name in FRAMING)
         rest = _Rest(self)
         self.parser = httptools.HttpRequestParser(rest)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)

@@ -28,7 +28,7 @@ class HeadWithBody:
             self._begun, self._head = True, data
             asyncio.get_running_loop().call_soon(self._send_head)
             return
-        self._transport.write(data)
+        self._write(data)
 
     def close(self) -> None:
         self._send_head()
@@ -40,4 +40,9 @@ class HeadWithBody:
     def _send_head(self) -> None:
         if self._head:
             data, self._head = self._head, b""
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Whoever left hears nothing more: uvloop takes it for a bug to tell them."""
+        if not self._transport.is_closing():
             self._transport.write(data)

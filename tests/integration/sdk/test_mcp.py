@@ -131,6 +131,26 @@ async def test_a_picture_is_read_as_everywhere_and_a_message_is_bounded(gate: Se
         assert (await http.post(f"{gate.url}/mcp", content=body)).status_code == 413
 
 
+async def test_what_can_be_no_address_is_refused_as_that(gate: Served, caplog: pytest.LogCaptureFixture) -> None:
+    async with client_of(gate) as client:
+        for place in (
+            "http://[:::",
+            "/images/" + "a" * 100_000,
+            "/images/\0",
+            "http://\uff0f/images/x",
+            "//[/images/x",
+        ):
+            refused = await client.call_tool("clean_image", {"image": place})
+            assert refused.is_error
+            assert ": " in refused.content[0].text, place
+        for job in ("x" * 100_000, "\0", "../../health", "//[", "\ufdfa" * 1_000):
+            for name in ("job", "cancel_job"):
+                refused = await client.call_tool(name, {"job_id": job})
+                assert refused.is_error
+                assert ": " in refused.content[0].text, job
+    assert not [line for line in caplog.records if "unexpected" in line.getMessage()]
+
+
 async def test_jobs_are_started_watched_and_given_up(sim: Simulator, gate: Served) -> None:
     sim.google.reply("cat", "", image=Painting(), delay=0.3)
     sim.google.reply("poem", "Roses are red.", delay=0.3)

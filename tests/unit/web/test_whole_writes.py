@@ -16,7 +16,12 @@ class Wire:
         self.written: list[bytes] = []
         self.closed = False
 
+    def is_closing(self) -> bool:
+        return self.closed
+
     def write(self, data: bytes) -> None:
+        if self.closed:
+            raise RuntimeError("the handler is closed")  # as uvloop says
         self.written.append(data)
 
     def close(self) -> None:
@@ -67,3 +72,12 @@ async def test_what_is_no_answer_yet_waits_for_nothing() -> None:
     answer.write(HEAD)
     answer.write(b"body")
     assert wire.written == [CONTINUE, HEAD + b"body"]
+
+
+async def test_nothing_is_told_to_who_has_left() -> None:
+    answer, wire = way()
+    answer.write(HEAD)
+    wire.closed = True
+    await asyncio.sleep(0)
+    answer.write(b"body")
+    assert wire.written == []

@@ -40,8 +40,10 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?", re.ASCII)
 _PREFIX = re.compile(r"(?:/[\w.~-]{1,100}){1,8}", re.ASCII)
 _PORT = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?")
 _FORWARDING = re.compile(
-    r"^(?:forwarded|via|cdn-loop|x-forwarded.*|x-real-.*|x-original-.*|x-proxy.*|x-envoy-.*|x-amzn-.*|x-azure-.*"
-    r"|x-arr-.*|cf-.*|fly-.*|x-vercel-.*|.*client-ip|.*connecting-ip|x-scheme|x-request-start)$",
+    r"^(?:forwarded|via|cdn-loop|max-forwards|x[-_]forward.*|x-real-.*|x-original-.*|x-proxy.*|x-envoy-.*|x-amzn?-.*"
+    r"|x-azure-.*|x-arr-.*|x-appengine-.*|x-cloud-trace-context|x-google-.*|cf[-_].*|fly-.*|x-vercel-.*|x-akamai-.*"
+    r"|x-sucuri-.*|x-varnish|x-haproxy.*|x-nginx.*|x-traefik.*|ngrok-.*|tailscale-.*|x-remote-.*|remote-addr|x-ssl-.*"
+    r"|x-rewrite-url|x-host|.*client-?ip|.*user-ip|.*real-ip|.*connecting-ip|x-scheme|x-request-start)$",
     re.MULTILINE,
 )
 """Headers that only a proxy writes, among names of one a line: any of them says that somebody else's request came
@@ -408,7 +410,15 @@ def cookie_name(connection: HTTPConnection) -> str:
 
 
 def session_token(connection: HTTPConnection) -> str:
-    return connection.cookies.get(cookie_name(connection), "") if "cookie" in connection.headers else ""
+    """Our cookie's value, "" for none. Read as we write it: without quotes, which Python 3.11.9 and 3.12.5 and those
+    before them take off at the square of their length (CVE-2024-7592).
+    """
+    cookies = connection.headers.get("cookie")
+    if not cookies:
+        return ""
+    ours = cookie_name(connection) + "="
+    found = (part for part in map(str.strip, cookies.split(";")) if part.startswith(ours))
+    return next(found, "").removeprefix(ours)
 
 
 def presented_key(connection: HTTPConnection) -> str:

@@ -41,7 +41,11 @@ class _AppApi:
         )
         base = f"{request.url.scheme}://{request.headers.get('host') or 'localhost'}"
         async with httpx2.AsyncClient(transport=transport, base_url=base, timeout=None) as client:
-            return await client.request(method, path, content=body, headers=headers)
+            try:
+                asked = client.build_request(method, path, content=body, headers=headers)
+            except httpx2.InvalidURL:
+                raise _no_address() from None
+            return await client.send(asked)
 
     async def ask(self, method: str, path: str, body: bytes | None = None) -> Any:
         answer = await self._send(method, path, body)
@@ -52,7 +56,10 @@ class _AppApi:
 
     async def fetch(self, address: str) -> bytes:
         if not address.startswith("/"):  # a link, whatever stands before our own path in it
-            link = urlsplit(address)
+            try:
+                link = urlsplit(address)
+            except ValueError:
+                raise _no_address() from None
             at = link.path.find("/images/")
             if at < 0:
                 raise _not_ours()
@@ -74,6 +81,10 @@ def _no_paths(path: str) -> BadRequest:
         f"{said(path)}: send a link, a data: URL or an uploaded file's id; only gemgate mcp reads paths",
         f"{said(path)}：请提供链接、data: URL 或已上传文件的 ID；仅 gemgate mcp 可读取本地路径",
     )
+
+
+def _no_address() -> BadRequest:
+    return BadRequest("An id or a link of the call can be no part of an address", "调用中的 ID 或链接无法用于地址")
 
 
 def _not_ours() -> NotFound:
