@@ -116,3 +116,8 @@ async def test_a_body_in_many_pieces_is_no_head(gate: Served) -> None:
     assert b" 200 " in await answered(
         gate, CHUNKED % KEY, *[b"1\r\n \r\n" * 20_000] * 3, chunked()[len(CHUNKED % b"") :]
     )
+
+
+@pytest.mark.parametrize(("version", "status"), [(b"1.1", b" 400 "), (b"1.0", b" 200 ")])
+async def test_a_request_without_a_host_is_an_old_ones(gate: Served, version: bytes, status: bytes) -> None:
+    assert status in await answered(gate, b"GET /health HTTP/%s\r\n\r\n" % version)

@@ -86,9 +86,11 @@ class BoundedHeads(StaysHttp1):
             super().send_400_response(msg)
 
     def _judge(self) -> None:
-        """Refuse a head beyond the bounds, and one of two hosts, of which others may have judged the other."""
+        """Refuse a head beyond the bounds, and one of two hosts, of which others may have judged the other, or of none
+        (RFC 9112, 3.2).
+        """
         names = [name for name, _ in self.headers]
-        if names.count(b"host") > 1:
+        if (hosts := names.count(b"host")) != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             raise _Refused
         if len(names) <= HEAD_FIELDS and self._began_with + self._endless + self._piece <= HEAD_BYTES:
             return
