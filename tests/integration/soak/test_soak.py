@@ -147,11 +147,12 @@ async def settled(gateway: Gateway, before: Figures) -> tuple[Figures, dict[str,
 def slope(readings: list[tuple[int, Figures]]) -> tuple[float, float]:
     """Megabytes that 10 000 requests add, by least squares, and the standard error of that.
 
-    A reading has up to 8 MB more or less as free memory went back to the system long before it or just now.
+    Of what is the process's own: pages of libraries come and go. A reading has up to 8 MB more or less as free memory
+    went back to the system long before it or just now.
     """
     if len(readings) < 3:
         return 0.0, 0.0
-    counts, sizes = [count for count, _ in readings], [one.rss / 1e6 for _, one in readings]
+    counts, sizes = [count for count, _ in readings], [one.anon / 1e6 for _, one in readings]
     fitted = statistics.linear_regression(counts, sizes)
     missed = sum((size - fitted.slope * x - fitted.intercept) ** 2 for x, size in zip(counts, sizes, strict=True))
     spread = statistics.pvariance(counts) * len(counts)
