@@ -75,6 +75,7 @@ async def load(*modules: ModuleType) -> None:
             for module in modules:
                 import_module(module.__name__)
             allocator.give_back()  # reading code takes some MB for a moment, of each thread that does so
+            allocator.give_code_back()
 
         await asyncio.to_thread(run)
         _loaded.update(module.__name__ for module in modules)

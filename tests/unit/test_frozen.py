@@ -49,6 +49,33 @@ def test_making_one_calls_nothing_for_its_fields() -> None:
     assert "__setattr__" not in Point.__init__.__code__.co_names
 
 
+def test_values_of_two_classes_differ_and_say_what_they_are() -> None:
+    @frozen
+    class Nothing:
+        pass
+
+    @frozen
+    class Named:
+        x: int
+
+        def __repr__(self) -> str:
+            return "as it says itself"
+
+    values: list[object] = [Nothing(), Nothing(), Named(1), Named(1), 1]
+    assert len(set(values)) == 3
+    told = "test_values_of_two_classes_differ_and_say_what_they_are.<locals>.Nothing()"
+    assert (repr(Nothing()), repr(Named(1))) == (told, "as it says itself")
+
+
+def test_all_classes_of_values_share_what_compares_and_tells_them() -> None:
+    @frozen
+    class Other:
+        x: int
+
+    for name in ("__eq__", "__hash__", "__repr__"):
+        assert vars(Other)[name] is vars(Point)[name], "a function for each class is 4 kB, and its compiler's time"
+
+
 def test_one_kind_of_value_has_one_word() -> None:
     package = Path(gemgate.__file__).parent
     longer = {

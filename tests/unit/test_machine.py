@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gemgate.allocator import give_back, heap
+from gemgate.allocator import give_back, give_code_back, heap, unchanged
 from gemgate.errors import StorageDown
 from gemgate.machine import CLIENTS, MB, Machine, Memory
 from gemgate.ports.runtime import TelemetryEvent
@@ -161,8 +161,61 @@ def test_what_is_free_below_something_in_use_is_the_systems_again_in_time() -> N
     assert int(done.stdout) > 50_000_000
 
 
+LIBRARIES = """
+import hashlib, sqlite3, ssl
+from gemgate.allocator import give_code_back
+from tests.support.own_memory import resident
+
+def used():
+    ssl.create_default_context()
+    return sqlite3.connect(":memory:").execute("SELECT 6 * 7").fetchone()[0], hashlib.sha3_256(b"a").hexdigest()
+
+told, before = used(), resident()["RssFile"]
+give_code_back()
+left = resident()["RssFile"]
+assert used() == told
+print(before - left, resident()["RssFile"] - left)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is not told")
+def test_pages_of_libraries_go_and_come_again_when_they_are_used() -> None:
+    done = subprocess.run([sys.executable, "-c", LIBRARIES], capture_output=True, text=True, check=True)
+    gone, again = map(int, done.stdout.split())
+    assert gone > 4_000_000
+    assert 0 < again < gone
+
+
+MAPPINGS = """\
+7f0000000000-7f0000002000 r-xp 00000000 08:01 77                         /lib/a b.so
+Rss:                   8 kB
+Anonymous:             0 kB
+VmFlags: rd ex mr mw me
+7f0000002000-7f0000003000 r--p 00002000 08:01 77                         /lib/a b.so
+Rss:                   4 kB
+Anonymous:             4 kB
+VmFlags: rd mr mw me
+7f0000003000-7f0000005000 r--p 00003000 08:01 77                         /lib/a b.so (deleted)
+Rss:                   8 kB
+Anonymous:             0 kB
+7f0000005000-7f0000006000 rw-p 00005000 08:01 77                         /lib/a b.so
+Anonymous:             0 kB
+7f0000006000-7f0000007000 r--s 00000000 08:01 78                         /data/gemgate.sqlite3-shm
+Anonymous:             0 kB
+7f0000007000-7f0000008000 r--p 00000000 00:00 0
+Anonymous:             0 kB
+7f0000008000-7f0000009000 r-xp 00000000 00:00 0                          [vdso]
+Anonymous:             0 kB
+"""
+
+
+def test_only_what_is_as_its_file_is_goes() -> None:
+    assert unchanged(MAPPINGS) == [(0x7F0000000000, 0x7F0000002000), (0x7F0000003000, 0x7F0000005000)]
+
+
 def test_giving_back_leaves_nothing_to_the_collector() -> None:
     give_back()
+    give_code_back()
     gc.collect()
     for _ in range(3):
         give_back()

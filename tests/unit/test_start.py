@@ -39,6 +39,8 @@ LATER = {
     "prometheus_client.exposition": "the first look at the metrics",
     "http.server": "the first look at the metrics, by their library",
     "gemgate.imaging.logo": "the first picture",
+    "gemgate.cookies.chrome": "the first account whose cookies are a browser's",
+    "gemgate.cookies.firefox": "the first account whose cookies are a browser's",
 }
 
 STREAMING = "anyio._backends._asyncio"

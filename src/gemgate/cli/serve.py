@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from starlette.types import ASGIApp
 
-from gemgate.allocator import give_back
+from gemgate.allocator import give_back, give_code_back
 from gemgate.assembly.node import open_service
 from gemgate.cli.simulated import simulated
 from gemgate.cli.terminal import ConfigOption, FleetOption, fail, language, load_settings, reason, run, say, tell, write
@@ -167,7 +167,8 @@ async def run_server(
     server.leaving = leaving
     announcing = asyncio.create_task(_announce(server, settings, demo=demo, empty=empty))
     collect_rarely()
-    await asyncio.to_thread(give_back)  # what the start took for a moment
+    for let_go in (give_back, give_code_back):  # what the start took for a moment
+        await asyncio.to_thread(let_go)
     try:
         await server.serve(sockets=[sock])
     finally:

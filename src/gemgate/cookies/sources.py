@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gemgate.accounts import Cookies
-from gemgate.cookies.chrome import chrome_source
 from gemgate.cookies.env import FixedSource
 from gemgate.cookies.file import FileSource
-from gemgate.cookies.firefox import firefox_source
 from gemgate.cookies.spec import SourceSpec, parse_source
+from gemgate.lazy_import import later
 from gemgate.ports.cookies import CookieSource
+
+if TYPE_CHECKING:
+    from gemgate.cookies import chrome, firefox
+else:
+    chrome, firefox = (later(f"gemgate.cookies.{browser}") for browser in ("chrome", "firefox"))
 
 
 def source_of(
@@ -33,6 +38,6 @@ def source_of(
             path = Path(spec.place).expanduser()
             return FileSource(folder / path if folder else path)
         case "firefox":
-            return firefox_source(spec.place, spec.container, home=home)
+            return firefox.firefox_source(spec.place, spec.container, home=home)
         case "chrome" | "chromium":
-            return chrome_source(spec.place, browser=spec.kind, home=home)
+            return chrome.chrome_source(spec.place, browser=spec.kind, home=home)

@@ -35,7 +35,9 @@ BudgetText = Annotated[str, AfterValidator(lambda text: str(Budget.parse(text)))
 class Settings(BaseSettings):
     """All settings in force. Build with `loading.load`, which says where each value came from."""
 
-    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False, frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", case_sensitive=False, frozen=True, env_ignore_empty=True, defer_build=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8100, ge=0, le=65535, description="Port to listen on; 0 picks a free one")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemgate.errors import AccountError, GatewayError, system_words
-from gemgate.lazy_import import later
+from gemgate.lazy_import import later, load
 from gemgate.ports.vault import Sealed
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Vault:
         """The key's id and the key, made once per salt; an id tells nothing that scrypt does not guard."""
         place = (number, self._salt_of(number, salt))
         if place not in self._ready:
+            await load(fernet)
             self._ready[place] = await asyncio.to_thread(_made, self._keys[number], salt)
         return self._ready[place]
 
@@ -127,7 +128,7 @@ class Vault:
 
 
 def _made(text: str, salt: bytes) -> tuple[str, fernet.Fernet]:
-    """A key and its id. Takes a while, for a passphrase is derived and the first key loads the library."""
+    """A key and its id. Takes a while, for a passphrase is derived."""
     raw = _fernet_key(text) or _derived(text.encode(), salt)
     return _key_id(raw), fernet.Fernet(base64.urlsafe_b64encode(raw))
 
