@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gemgate.chat import Began
+from gemgate.chat import Began, Reuse
 from gemgate.errors import GatewayError
 from gemgate.gateway.served_model import Served
 from gemgate.policy.model_rank import named
@@ -52,7 +52,7 @@ class AttemptRecorder:
         self.number = number
         self._asked = self.clock.monotonic()
 
-    def lease_granted(self, lease: Lease, began: Began, *, again: bool) -> None:
+    def lease_granted(self, lease: Lease, reuse: Reuse, *, again: bool) -> None:
         """The lease is there. again: the same account once more."""
         choice = lease.choice
         for one in choice.skipped:
@@ -63,7 +63,7 @@ class AttemptRecorder:
         why = choice.why if choice.why != "preferred" else "again" if again else "conversation"
         self._emit(
             "lease.granted",
-            account=lease.account_name, why=why, reuse=began.reuse, repair=self.repair,
+            account=lease.account_name, why=why, reuse=reuse, repair=self.repair,
             queue=round(choice.waited, 4), pace=round(choice.paced, 4),
         )  # fmt: skip
 
