@@ -173,7 +173,7 @@ class RequestRecord:
 
     def attempt(self, data: Data) -> AttemptRecord | None:
         """The attempt that a fact is about, begun if it is new; None beyond `MOST`."""
-        prompt_request, number = int(data["errand"]), int(data["attempt"])
+        prompt_request, number = data["errand"], data["attempt"]
         for attempt in reversed(self.attempts):
             if attempt.prompt_request == prompt_request and attempt.number == number:
                 return attempt
