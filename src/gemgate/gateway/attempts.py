@@ -90,7 +90,7 @@ class AttemptRecorder:
         else:
             self._ended(lease, "stopped", "maybe")
 
-    def received(self, lease: Lease, *, spoke: bool) -> None:
+    def received(self, *, spoke: bool) -> None:
         """A piece came. What the listener does with it is not Google's time."""
         now = self.clock.monotonic()
         self._upstream += now - self._since

@@ -115,7 +115,7 @@ class Dispatcher:
                                     recorder.unknown(raw.field)
                                     continue
                                 spoke = not isinstance(raw, Accepted)
-                                recorder.received(lease, spoke=spoke)
+                                recorder.received(spoke=spoke)
                                 attempt.spoke |= spoke
                                 if isinstance(raw, _WORDS):
                                     yield attempt, raw
