@@ -64,12 +64,12 @@ class AttemptRecorder:
         self._emit(
             "lease.granted",
             account=lease.account_name, why=why, reuse=reuse, repair=self.repair,
-            queue=round(choice.waited, 4), pace=round(choice.paced, 4),
+            queue=choice.waited, pace=choice.paced,
         )  # fmt: skip
 
     def lease_refused(self, error: GatewayError) -> None:
         """Nobody takes it."""
-        queue = round(self.clock.monotonic() - self._asked, 4)
+        queue = self.clock.monotonic() - self._asked
         self._emit("lease.refused", queue=queue, repair=self.repair, **_trouble(error))
 
     def sent(self, lease: Lease, began: Began) -> None:
@@ -97,7 +97,7 @@ class AttemptRecorder:
         self._since = now
         if spoke and not self._spoke:
             self._spoke = True
-            self._first = round(now - self._sent, 4)
+            self._first = now - self._sent
             self._emit("attempt.spoke", seconds=self._first, model=self.model, purpose=self.purpose)
 
     def unknown(self, field: str) -> None:
@@ -135,7 +135,7 @@ class AttemptRecorder:
         self._emit(
             "attempt.ended",
             account=lease.account_name, model=self.model, served=named(self._served), purpose=self.purpose,
-            outcome=outcome, generated=generated, kind=kind, upstream=round(self._upstream, 4), first=self._first,
+            outcome=outcome, generated=generated, kind=kind, upstream=self._upstream, first=self._first,
         )  # fmt: skip
 
     def _emit(self, name: str, **data: str | int | float | bool | None) -> None:

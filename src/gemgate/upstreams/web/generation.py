@@ -138,8 +138,7 @@ _REST = re.compile(b"[^%s]+" % re.escape(_PLAIN))
 def quoted(text: bytes) -> bytes:
     """`urllib.parse.quote_plus`, mark by mark and run by run instead of byte by byte: a third of its cost or less."""
     for mark, code in _MARKS:
-        if mark in text:  # most are not
-            text = text.replace(mark, code)
+        text = text.replace(mark, code)
     if text.isascii() and not text.translate(None, _PLAIN):  # a quick look: what is searched costs the most
         return text
     return _REST.sub(lambda run: b"%%%s" % run[0].hex("%").upper().encode(), text)
