@@ -97,11 +97,8 @@ class Exchange:
         return self
 
     def _ended(self, transfer: asyncio.Future[None]) -> None:
-        """The transfer is over, well or badly: another prompt may have the handle. Who reads on sees it first; the loop
-        tells of it a turn later.
-        """
-        if self._handle is None:
-            return
+        """The transfer is over, well or badly: another prompt may have the handle."""
+        assert self._handle is not None
         handle, self._handle = self._handle, None
         if not transfer.cancelled():
             self.status, self.location = handle.status_and_location()
@@ -115,7 +112,7 @@ class Exchange:
     @property
     def is_over(self) -> bool:
         """Whether the transfer has ended, well or badly."""
-        return self._transfer is not None and self._transfer.done()
+        return self._transfer is not None and self._handle is None
 
     def hand_over(self) -> None:
         """Leaving the `async with` leaves the transfer running: whoever takes it over drops it."""
@@ -156,7 +153,6 @@ class Exchange:
 
     def _check(self) -> None:
         assert self._transfer is not None
-        self._ended(self._transfer)
         error = self._transfer.exception()  # raised, it would hold the frame that holds us and, by the transfer, itself
         if isinstance(error, CurlError):
             code = cast("CurlECode", error.code)
