@@ -28,3 +28,11 @@ async def test_an_answer_that_was_remembered_leaves_no_task_behind_it(monkeypatc
     await state.chat()
     assert not begun
     assert state.gateway.conversations.under_way == 0
+
+
+async def test_chats_that_came_together_are_all_planned_before_the_first_is_sent() -> None:
+    """Each stage of them all, while its code is in the processor's caches."""
+    state = await ScriptedGateway(ScriptedUpstream("hello")).signed_in()
+    await asyncio.gather(state.chat(), state.chat())
+    told = [fact.name for fact in state.facts.facts if fact.name in ("chat.planned", "attempt.sent")]
+    assert told == ["chat.planned", "chat.planned", "attempt.sent", "attempt.sent"]

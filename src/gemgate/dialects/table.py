@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gemgate.dialects import (
@@ -393,12 +394,22 @@ ALL: tuple[Dialect, ...] = (INTERACTIONS, GEMINI, SIMPLE, ANTHROPIC, RESPONSES, 
 """The first that takes a request has it; what none takes is answered in SIMPLE."""
 
 
+LONGEST_PATH = 200
+"""Characters of a path: who may take longer ones is not kept."""
+
+
 def dialect_at(path: str, headers: Mapping[str, str]) -> Dialect:
     """The dialect that a request belongs to."""
-    for one in ALL:
+    for one in _concerned(path) if len(path) <= LONGEST_PATH else ALL:
         if one.takes(path, headers):
             return one
     return SIMPLE
+
+
+@lru_cache(maxsize=256)
+def _concerned(path: str) -> tuple[Dialect, ...]:
+    """Those that take a path from some client, found when it is first asked for."""
+    return tuple(one for one in ALL if one.prefixes.match(path) or (one.shared and one.shared.match(path)))
 
 
 def operations() -> Iterator[Operation]:

@@ -47,7 +47,7 @@ from gemgate.gateway.prompt_request import Attempt, Continuation, Journal, Promp
 from gemgate.gateway.transcripts import asked_for
 from gemgate.images import ImageOptions
 from gemgate.lazy_import import load
-from gemgate.offload import offload
+from gemgate.offload import next_stage, offload
 from gemgate.policy.model_rank import rank
 from gemgate.ports.runtime import Observer, TelemetryEvent
 from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, Upload, UpstreamEvent
@@ -171,6 +171,7 @@ class ChatAnswer:
             known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
             self._observer.emit(TelemetryEvent("chat.planned", self._admission.caller.request_id, known))
             prompt_request = self._prompt_request()
+            await next_stage()
             while True:
                 async with aclosing(self._dispatcher.stream(prompt_request)) as pieces:
                     async for attempt, piece in pieces:

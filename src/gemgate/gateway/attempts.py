@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gemgate.chat import Began
+from gemgate.chat import Began, Reuse
 from gemgate.errors import GatewayError
 from gemgate.gateway.served_model import Served
 from gemgate.policy.model_rank import named
@@ -52,7 +52,7 @@ class AttemptRecorder:
         self.number = number
         self._asked = self.clock.monotonic()
 
-    def lease_granted(self, lease: Lease, began: Began, *, again: bool) -> None:
+    def lease_granted(self, lease: Lease, reuse: Reuse, *, again: bool) -> None:
         """The lease is there. again: the same account once more."""
         choice = lease.choice
         for one in choice.skipped:
@@ -63,13 +63,13 @@ class AttemptRecorder:
         why = choice.why if choice.why != "preferred" else "again" if again else "conversation"
         self._emit(
             "lease.granted",
-            account=lease.account_name, why=why, reuse=began.reuse, repair=self.repair,
-            queue=round(choice.waited, 4), pace=round(choice.paced, 4),
+            account=lease.account_name, why=why, reuse=reuse, repair=self.repair,
+            queue=choice.waited, pace=choice.paced,
         )  # fmt: skip
 
     def lease_refused(self, error: GatewayError) -> None:
         """Nobody takes it."""
-        queue = round(self.clock.monotonic() - self._asked, 4)
+        queue = self.clock.monotonic() - self._asked
         self._emit("lease.refused", queue=queue, repair=self.repair, **_trouble(error))
 
     def sent(self, lease: Lease, began: Began) -> None:
@@ -90,14 +90,14 @@ class AttemptRecorder:
         else:
             self._ended(lease, "stopped", "maybe")
 
-    def received(self, lease: Lease, *, spoke: bool) -> None:
+    def received(self, *, spoke: bool) -> None:
         """A piece came. What the listener does with it is not Google's time."""
         now = self.clock.monotonic()
         self._upstream += now - self._since
         self._since = now
         if spoke and not self._spoke:
             self._spoke = True
-            self._first = round(now - self._sent, 4)
+            self._first = now - self._sent
             self._emit("attempt.spoke", seconds=self._first, model=self.model, purpose=self.purpose)
 
     def unknown(self, field: str) -> None:
@@ -135,7 +135,7 @@ class AttemptRecorder:
         self._emit(
             "attempt.ended",
             account=lease.account_name, model=self.model, served=named(self._served), purpose=self.purpose,
-            outcome=outcome, generated=generated, kind=kind, upstream=round(self._upstream, 4), first=self._first,
+            outcome=outcome, generated=generated, kind=kind, upstream=self._upstream, first=self._first,
         )  # fmt: skip
 
     def _emit(self, name: str, **data: str | int | float | bool | None) -> None:

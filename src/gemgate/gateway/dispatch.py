@@ -102,7 +102,7 @@ class Dispatcher:
             try:
                 async with self._lease(tries) as lease:
                     attempt = made = self._attempt(request, lease, number)
-                    recorder.lease_granted(lease, attempt.began, again=tries.again is not None)
+                    recorder.lease_granted(lease, attempt.reuse, again=tries.again is not None)
                     if request.research == "plan":
                         await check_research_budget(lease)
                     prompt = await self._prompt(request, attempt)
@@ -115,7 +115,7 @@ class Dispatcher:
                                     recorder.unknown(raw.field)
                                     continue
                                 spoke = not isinstance(raw, Accepted)
-                                recorder.received(lease, spoke=spoke)
+                                recorder.received(spoke=spoke)
                                 attempt.spoke |= spoke
                                 if isinstance(raw, _WORDS):
                                     yield attempt, raw
@@ -164,6 +164,7 @@ class Dispatcher:
             await self._note(prompt_request, attempt, piece)
             if isinstance(piece, Accepted):
                 attempt.cid = piece.cid
+                return piece
         else:
             account = attempt.lease.account
             account.usage.told(prompt_request.needs[0], piece.left, self._clock.now())
@@ -225,15 +226,18 @@ class Dispatcher:
             and known.model == lease.model.id
         )
         reuse: Reuse = "hit" if continued else "replay" if known else prompt_request.reuse
-        began = Began(lease.model.name, lease.account_name, reuse, number, prompt_request.conversation_id)
-        return Attempt(lease, began, continued)
+        return Attempt(lease, number, reuse, continued)
 
     async def _prompt(self, prompt_request: PromptRequest, attempt: Attempt) -> Prompt:
         content = await prompt_request.content(
             attempt.continued, attempt.lease.account.walls.of(temporary=prompt_request.temporary)
         )
-        attempt.began = replace(
-            attempt.began,
+        attempt.began = Began(
+            attempt.lease.model.name,
+            attempt.lease.account_name,
+            attempt.reuse,
+            attempt.number,
+            prompt_request.conversation_id,
             filed=content.filed,
             bytes=content.bytes,
             limit=content.limit,

@@ -114,11 +114,16 @@ class PromptRequest:
 
 @dataclass(slots=True)
 class Attempt:
-    """One try of a prompt request: what the one who listens may use while the account is held."""
+    """One try of a prompt request: what the one who listens may use while the account is held.
+
+    number: of its tries; reuse: what is reported of its conversation. began: there when its prompt is.
+    """
 
     lease: Lease
-    began: Began
-    continued: bool
+    number: int = 1
+    reuse: Reuse = "miss"
+    continued: bool = False
+    began: Began = field(init=False)
     cid: str = ""
     images: int = 0
     spoke: bool = field(default=False)

@@ -34,7 +34,8 @@ async def find_earlier_result(
     model = prompt_request.card.offer(account.models)
     if model is None:
         return None
-    attempt = Attempt(Lease(account, model, account.session_epoch), Began(model.name, account.name), continued=False)
+    attempt = Attempt(Lease(account, model, account.session_epoch))
+    attempt.began = Began(model.name, account.name)
     if checkpoint.image:
         return attempt, [
             ImageReady(ImageRef(**json.loads(checkpoint.image))),

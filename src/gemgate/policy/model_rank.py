@@ -57,6 +57,7 @@ def is_painter(name: str) -> bool:
     return found is not None and found.painter
 
 
+@functools.lru_cache(maxsize=256)
 def fits(asked: str, served: str) -> bool | None:
     """Whether `served` is of the family and kind that `asked` names; None when one of the names does not tell.
 
@@ -68,6 +69,7 @@ def fits(asked: str, served: str) -> bool | None:
     return wanted.family == got.family and (got.thinking or not wanted.thinking)
 
 
+@functools.lru_cache(maxsize=256)
 def named(name: str) -> str:
     """A name from outside as headers and labels can carry it: one short line of printable ASCII, or `unknown`."""
     clean = name.strip()

@@ -55,8 +55,15 @@ class UsageSums:
     retries: int = 0
 
     def add(self, more: UsageSums) -> None:
-        for name in AMOUNTS:
-            setattr(self, name, getattr(self, name) + getattr(more, name))
+        self.calls += more.calls
+        self.tokens_in += more.tokens_in
+        self.tokens_out += more.tokens_out
+        self.images += more.images
+        self.videos += more.videos
+        self.seconds += more.seconds
+        self.bytes += more.bytes
+        self.generations += more.generations
+        self.retries += more.retries
 
 
 @frozen

@@ -152,7 +152,7 @@ def _readable(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: _time(name, value) if isinstance(value, float) else value
         for name, value in data.items()
-        if value is not None and value != "" and not name.endswith("_zh")
+        if value not in (None, "") and not name.endswith("_zh")
     }
 
 
@@ -186,8 +186,9 @@ def _pair(key: str, value: object) -> str:
 
 def _line(_logger: object, _method: str, event: dict[str, Any]) -> str:
     """A line for people as structlog's own renderer writes it without colours, at half its cost."""
-    when, level, name, trace = (event.pop(key, "") for key in ("timestamp", "level", "event", "exception"))
-    pairs = [_pair(key, event[key]) for key in sorted(event)]
+    when, level, name = event.pop("timestamp"), event.pop("level"), event.pop("event")
+    trace = event.pop("exception", "")
+    pairs = [_pair(key, value) for key, value in sorted(event.items())]
     line = " ".join([f"{when} [{level:<9}] {name!s:<30}", *pairs]).rstrip(" ")
     return f"{line}\n{trace}" if trace else line
 

@@ -173,7 +173,7 @@ class RequestRecord:
 
     def attempt(self, data: Data) -> AttemptRecord | None:
         """The attempt that a fact is about, begun if it is new; None beyond `MOST`."""
-        prompt_request, number = int(data["errand"]), int(data["attempt"])
+        prompt_request, number = data["errand"], data["attempt"]
         for attempt in reversed(self.attempts):
             if attempt.prompt_request == prompt_request and attempt.number == number:
                 return attempt
@@ -209,18 +209,19 @@ class RequestRecord:
     def timings(self) -> Timings:
         """Seconds by stage; work of several attempts and images is added up."""
         return {
-            "queue": _seconds(sum(attempt.queue + attempt.pace for attempt in self.attempts)),
-            "first_byte": _seconds(self.first_byte),
-            "upstream": _seconds(sum(attempt.upstream or 0.0 for attempt in self.attempts)),
-            "download": _seconds(sum(image.download for image in self.images)),
-            "logo": _seconds(sum(image.work for image in self.images)),
-            "store": _seconds(sum(image.store for image in self.images)),
-            "total": _seconds(self.seconds),
+            "queue": shown(sum(attempt.queue + attempt.pace for attempt in self.attempts)),
+            "first_byte": shown(self.first_byte),
+            "upstream": shown(sum(attempt.upstream or 0.0 for attempt in self.attempts)),
+            "download": shown(sum(image.download for image in self.images)),
+            "logo": shown(sum(image.work for image in self.images)),
+            "store": shown(sum(image.store for image in self.images)),
+            "total": shown(self.seconds),
         }
 
 
-def _seconds(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def shown(seconds: float | None) -> float | None:
+    """A time as answers tell it."""
+    return None if seconds is None else round(seconds, 4)
 
 
 def _begun(record: RequestRecord, data: Data, now: Now) -> None:

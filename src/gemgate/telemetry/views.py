@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gemgate.telemetry.explain import explain, without_names
-from gemgate.telemetry.request_record import AttemptRecord, Failure, RequestRecord
+from gemgate.telemetry.request_record import AttemptRecord, Failure, RequestRecord, shown
 
 if TYPE_CHECKING:
     from gemgate.dialects.shapes import figures as shapes
@@ -106,8 +106,8 @@ def _attempt(attempt: AttemptRecord, prompt: int, began: float) -> shapes.Attemp
         "stored": attempt.stored,
         "queue": round(attempt.queue, 4),
         "pace": round(attempt.pace, 4),
-        "first_byte": attempt.first_byte,
-        "upstream": attempt.upstream,
+        "first_byte": shown(attempt.first_byte),
+        "upstream": shown(attempt.upstream),
         "sent_after": _after(attempt.sent_at, began),
         "ended_after": _after(attempt.ended_at, began),
         "skipped": [

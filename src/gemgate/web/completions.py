@@ -16,6 +16,7 @@ from gemgate.dialects.rows import Act, Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta, served_by
 from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused
+from gemgate.offload import next_stage
 from gemgate.web import sse
 from gemgate.web.answers import Asked, Events, begin, key_of, name_ignored
 from gemgate.web.context import NodeContext
@@ -121,6 +122,7 @@ async def collect(context: NodeContext, events: Events, answers: int, *, blanks:
     blanks: white space may go ahead of the answer, as it may of JSON.
     """
     replies = await made_whole(context, _folded(events, answers), blanks=blanks)
+    await next_stage()
     began(context, replies[0].began)
     context.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
     unmet(context, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))

@@ -61,7 +61,7 @@ class RequestContext:
     """One request, wherever it is served. `operation` is its route's name; `headers` are added to whatever is answered.
 
     policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
-    request, keepalive: what came and the way of the answer, set by the door.
+    request, keepalive: what came and the way of the answer, set by the door; below: the path that clients see us below.
     caller: set by the operation that serves it, before its endpoint is called with this context alone.
     """
 
@@ -73,6 +73,7 @@ class RequestContext:
     headers: dict[str, str] = field(default_factory=dict)
     policy_wanted: str = ""
     added: float | None = None
+    below: str = ""
     request: Request = field(init=False, repr=False)
     caller: Caller = field(init=False, repr=False)
     keepalive: KeepAlive = field(init=False, repr=False)
@@ -106,7 +107,7 @@ class RequestContext:
         """
         public, request = self.state.settings.public_base_url, self.request
         scheme = "https" if self.access.is_https(request) else "http"
-        return public.rstrip("/") if public else f"{scheme}://{netloc_of(request)}{self.access.below(request)}"
+        return public.rstrip("/") if public else f"{scheme}://{netloc_of(request)}{self.below}"
 
     def admitted(self, quota: Quota) -> None:
         """Say in the headers what is left of the client's hour and budgets."""

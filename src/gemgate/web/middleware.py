@@ -68,7 +68,8 @@ class RequestMiddleware:
         state, access = context.state, context.access
         context.request = request = DoorRequest(scope, receive)
         headers = request.headers
-        paths.settle(scope, access.below(request))
+        context.below = access.below(request)
+        paths.settle(scope, context.below)
         context.policy_wanted = headers.get("x-gemgate-model-policy", "")
         scope["gemgate.context"], scope["gemgate.app"] = context, self
         app, promised, unread, patience = self._app, 0, False, state.settings.keepalive_seconds

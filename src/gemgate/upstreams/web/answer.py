@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -82,11 +82,11 @@ class Answer:
     def rcid(self) -> str:
         return str(self._metadata[2] or "")
 
-    def feed(self, frames: Iterable[str]) -> list[UpstreamEvent]:
+    def feed(self, frames: Sequence[str]) -> list[UpstreamEvent]:
         """Pieces of these frames up to one with an error code: that becomes `failure`, after what was said."""
         pieces: list[UpstreamEvent] = []
+        self.frames += len(frames)
         for frame in frames:
-            self.frames += 1
             try:
                 parts = orjson.loads(frame)
             except orjson.JSONDecodeError:

@@ -21,24 +21,26 @@ _UNREAD: Final = frozenset({10, 14, 17, 20, 43, 44})
 """Fields of a part that are known and that nothing is taken from: title, mark, rid, token, stored or not, suggestions
 (docs/google-wire.md 2.1, 6.1). Most parts have nothing else beside ids and candidates.
 """
+_UNREAD_KEYS: Final = frozenset(str(number + 1) for number in (*range(_IDS_AND_CANDIDATES), *_UNREAD))
 
 
 def beside(row: list[Any]) -> dict[int, Any]:
     """What stands beside the ids and candidates of a part, by number, of all that is read or not known; -1 stands for
     keys that are no number.
     """
-    found: dict[int, Any] = {}
     places = len(row)
+    found: dict[int, Any] = {}
     if row and isinstance(last := row[-1], dict):
         places -= 1
-        for key, value in last.items():
-            number = int(key) - 1 if key.isdecimal() and len(key) <= _DIGITS else -1
-            if number not in _UNREAD and not 0 <= number < _IDS_AND_CANDIDATES:
-                found[number] = value
-    for place in range(_IDS_AND_CANDIDATES, places):
-        if (value := row[place]) is not None and place not in _UNREAD:
-            found[place] = value
+        found = {_number(key): value for key, value in last.items() if key not in _UNREAD_KEYS}
+    if places > _IDS_AND_CANDIDATES:
+        placed = enumerate(row[_IDS_AND_CANDIDATES:places], _IDS_AND_CANDIDATES)
+        found |= {place: value for place, value in placed if value is not None and place not in _UNREAD}
     return found
+
+
+def _number(key: str) -> int:
+    return int(key) - 1 if key.isdecimal() and len(key) <= _DIGITS else -1
 
 
 def first(row: list[Any], place: int) -> Any:

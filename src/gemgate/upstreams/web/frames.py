@@ -52,31 +52,34 @@ class FrameReader:
         text = self._head + self._decoder.decode(chunk)
         self._head = ""
         frames: list[str] = []
-        at = 0
+        at, missing = 0, self._missing
         if not self._prefix_seen:
             if len(text) < len(_PREFIX) and _PREFIX.startswith(text):
                 self._head = text
                 return frames
             self._prefix_seen, at = True, len(_PREFIX) if text.startswith(_PREFIX) else 0
         while not self.garbage:
-            if self._missing:
-                part = text[at : at + self._missing]  # no character is less than a code unit
+            if missing:
+                part = text[at : at + missing]  # no character is less than a code unit
                 available = units(part)
-                if available < self._missing:
+                if available < missing:
                     self._parts.append(part)
-                    self._missing -= available
+                    missing -= available
                     break
-                if available > self._missing:
-                    part = part[: _cut(part, self._missing)]
+                if available > missing:
+                    part = part[: _cut(part, missing)]
                 at += len(part)
-                frames.append("".join((*self._parts, part)) if self._parts else part)
-                self._parts = []
+                if self._parts:
+                    part = "".join((*self._parts, part))
+                    self._parts = []
+                frames.append(part)
             found = _MARKER.match(text, at)
             if found is None:
-                self._missing = 0
+                missing = 0
                 self._keep(text, at)
                 break
-            self._missing, at = int(found[1]), found.end()
+            missing, at = int(found[1]), found.end()
+        self._missing = missing
         return frames
 
     def _keep(self, text: str, at: int) -> None:
