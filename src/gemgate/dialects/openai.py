@@ -129,11 +129,6 @@ def read_format(
     return ResponseFormat("json_schema", schema, name or "answer", bool(strict))
 
 
-def thinking_of(effort: str | None) -> bool | None:
-    """Extended thinking from `reasoning_effort`: the web app knows on and off only."""
-    return None if effort is None else effort in ("medium", "high", "xhigh", "max")
-
-
 def image_entry(image: GeneratedImage, meta: ResponseMeta, *, as_url: bool) -> dict[str, Any]:
     """One entry of an images answer: the image as base64 or link, then its measured facts."""
     if as_url or image.data is None:

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from gemgate.chat import ChatRequest, ResponseFormat, Tool, ToolChoice
 from gemgate.dialects import wire
+from gemgate.dialects.effort import thinking_of, unknown_effort
 from gemgate.dialects.gemini.contents import Content, Wire, read_contents, read_system
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
@@ -160,7 +161,8 @@ def _ignored(body: GenerateContentRequest, config: GenerationConfig, model: str)
     for part, at in inner:
         known = [name for name in unheard if part is config.image_config and is_wish(name, getattr(part, name, None))]
         names += [at + to_camel(name) for name in (*known, *(wire.ignored(part) if part is not None else ()))]
-    return tuple(names)
+    level = config.thinking_config.thinking_level if config.thinking_config else None
+    return (*names, *unknown_effort(level, "generationConfig.thinkingConfig.thinkingLevel"))
 
 
 def read_token_count(body: CountTokensRequest, model: str) -> ChatRequest:
@@ -295,7 +297,7 @@ def _format(config: GenerationConfig) -> ResponseFormat:
 def _thinking(config: ThinkingConfig) -> bool | None:
     """The web app knows on and off only: a level or a budget is one of them, -1 leaves it to the model."""
     if config.thinking_level:
-        return config.thinking_level.upper() in ("MEDIUM", "HIGH", "XHIGH")
+        return thinking_of(config.thinking_level)
     if config.thinking_budget is None or config.thinking_budget < 0:
         return None
     return config.thinking_budget > 0

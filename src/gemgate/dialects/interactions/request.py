@@ -14,6 +14,7 @@ from pydantic import Field, StrictBool
 from gemgate.catalog import kind_of_model
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, Tool, ToolChoice
 from gemgate.dialects import research
+from gemgate.dialects.effort import thinking_of, unknown_effort
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
 from gemgate.dialects.interactions.steps import read_input
@@ -122,7 +123,7 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
         tools=tools,
         tool_choice=_tool_choice(config.tool_choice, tools),
         response_format=wanted.text,
-        thinking=config.thinking_level.lower() in ("medium", "high", "xhigh") if config.thinking_level else None,
+        thinking=thinking_of(config.thinking_level),
         include_thoughts=(config.thinking_summaries or "none").lower() == "auto",
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         images=wanted.images,
@@ -170,7 +171,11 @@ def _system(text: str | None) -> tuple[Message, ...]:
 
 
 def _ignored(config: GenerationConfig) -> tuple[str, ...]:
-    return ignored(config, "temperature", "top_p", "seed", "max_output_tokens", prefix="generation_config.")
+    level = unknown_effort(config.thinking_level, "generation_config.thinking_level")
+    return (
+        *ignored(config, "temperature", "top_p", "seed", "max_output_tokens", prefix="generation_config."),
+        *level,
+    )
 
 
 def _tools(tools: Sequence[Mapping[str, Any]], *, strict: bool) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
