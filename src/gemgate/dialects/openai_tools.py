@@ -121,9 +121,9 @@ def _read_tool(box: Toolbox, tool: object, where: str, namespace: str = "") -> N
     kind = _kind(tool)
     match kind:
         case "function":
-            box.add(_function(_flat(tool, "function"), where, namespace))
+            box.add(_function(*_flat(tool, "function", where), namespace))
         case "custom":
-            box.add(_custom(_flat(tool, "custom"), where, namespace))
+            box.add(_custom(*_flat(tool, "custom", where), namespace))
         case "namespace":
             inner = tool.get("tools")
             for at, one in enumerate(inner if isinstance(inner, list) else ()):
@@ -167,29 +167,22 @@ def _kind(tool: Mapping[str, Any]) -> str:
     return next(iter(tool), "unknown")
 
 
-def _flat(tool: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A tool without the nesting of chat; Anthropic's name of the schema is read too."""
+def _flat(tool: Mapping[str, Any], key: str, where: str) -> tuple[dict[str, Any], str]:
+    """A tool without the nesting of chat, and its place; Anthropic's name of the schema is read too."""
     inner = tool.get(key)
-    flat = dict(inner) if isinstance(inner, Mapping) else dict(tool)
+    flat, where = (dict(inner), f"{where}.{key}") if isinstance(inner, Mapping) else (dict(tool), where)
     if "parameters" not in flat and "input_schema" in flat:
         flat["parameters"] = flat["input_schema"]
-    return flat
+    return flat, where
 
 
 def _function(flat: dict[str, Any], where: str, namespace: str) -> Offered:
     if not isinstance(flat.get("parameters"), dict):
         _check_absent(flat.pop("parameters", None), where, flat.get("name"))
-    body = _checked(flat, where)
+    body = read(FunctionBody, flat, where)
     schema = body.parameters or {"type": "object", "properties": {}}
     made = Tool(joined(namespace, body.name), body.description or "", schema, strict=bool(body.strict))
     return Offered(made, "function", body.name, namespace)
-
-
-def _checked(flat: Mapping[str, Any], where: str) -> FunctionBody:
-    try:
-        return read(FunctionBody, dict(flat))
-    except BadRequest as error:
-        raise error.with_(param=f"{where}.{error.param}") from None
 
 
 def _check_absent(schema: object, where: str, name: object) -> None:
@@ -205,7 +198,8 @@ def _check_absent(schema: object, where: str, name: object) -> None:
 
 def _custom(flat: dict[str, Any], where: str, namespace: str) -> Offered:
     """A freeform tool: one argument `input`, which is its whole text; a grammar is told, not enforced."""
-    body = _checked({"name": flat.get("name"), "description": flat.get("description")}, where)
+    told = {key: flat[key] for key in ("name", "description") if key in flat}
+    body = read(FunctionBody, told, where)
     lines = [body.description or "", "The argument `input` is the tool's whole input, as free text."]
     match flat.get("format"):
         case {"type": "grammar", "grammar": {"definition": str(grammar), **rest}} | {

@@ -270,13 +270,13 @@ def _deeper_than(value: Any, limit: int) -> bool:
     return True
 
 
-def read(model: type[M], value: dict[str, Any]) -> M:
-    """`value` as a wire model; BadRequest names the first field that does not fit."""
+def read(model: type[M], value: dict[str, Any], at: str = "") -> M:
+    """`value` as a wire model; BadRequest names the first field that does not fit. `at`: its place in the body."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
         first = _first(error)
-        where = field_path(first["loc"])
+        where = f"{at}.{field_path(first['loc'])}" if at else field_path(first["loc"])
         if first["type"] == "missing":
             raise BadRequest(f"Missing required parameter: {where}", f"缺少必需参数：{where}", param=where) from None
         why = problem(first)

@@ -219,7 +219,14 @@ def _function(tool: ToolBody, where: str) -> Tool:
     if tool.name is None or tool.input_schema is None:
         lacking = f"{where}.{'name' if tool.name is None else 'input_schema'}"
         raise BadRequest(f"Missing required parameter: {lacking}", f"缺少必需参数：{lacking}", param=lacking)
-    schema = tool.input_schema if isinstance(tool.input_schema, Mapping) else {"type": "object", "properties": {}}
+    schema = tool.input_schema or {"type": "object", "properties": {}}
+    if not isinstance(schema, Mapping):
+        raise BadRequest(
+            f"Invalid value for {where}.input_schema: must be an object",
+            f"参数 {where}.input_schema 无效：必须是对象",
+            param=f"{where}.input_schema",
+            code="invalid_json_schema",
+        )
     return Tool(tool.name, tool.description or "", schema, strict=bool(tool.strict))
 
 
