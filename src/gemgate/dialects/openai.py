@@ -71,7 +71,6 @@ class FunctionBody(Body):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
     description: str | None = None
-    parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 

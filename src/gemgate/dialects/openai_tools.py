@@ -15,7 +15,7 @@ import orjson
 
 from gemgate.chat import Search, Tool, ToolCall, ToolChoice
 from gemgate.dialects.openai import FunctionBody, read_tool_choice
-from gemgate.dialects.wire import dumps, header_safe, is_wish, read
+from gemgate.dialects.wire import declared_schema, dumps, header_safe, is_wish, read
 from gemgate.errors import BadRequest
 from gemgate.frozen import frozen
 
@@ -177,28 +177,15 @@ def _flat(tool: Mapping[str, Any], key: str, where: str) -> tuple[dict[str, Any]
 
 
 def _function(flat: dict[str, Any], where: str, namespace: str) -> Offered:
-    if not isinstance(flat.get("parameters"), dict):
-        _check_absent(flat.pop("parameters", None), where, flat.get("name"))
+    schema = declared_schema(flat.pop("parameters", None), f"{where}.parameters")
     body = read(FunctionBody, flat, where)
-    schema = body.parameters or {"type": "object", "properties": {}}
     made = Tool(joined(namespace, body.name), body.description or "", schema, strict=bool(body.strict))
     return Offered(made, "function", body.name, namespace)
 
 
-def _check_absent(schema: object, where: str, name: object) -> None:
-    """Nothing, and PHP's empty array, are no parameters; anything else is refused with the tool's name."""
-    if schema not in (None, [], ""):
-        raise BadRequest(
-            f"The parameters of {where} ({str(name)[:100]}) are not a JSON Schema object",
-            f"{where}（{str(name)[:100]}）的 parameters 不是 JSON Schema 对象",
-            param=f"{where}.parameters",
-            code="invalid_json_schema",
-        )
-
-
 def _custom(flat: dict[str, Any], where: str, namespace: str) -> Offered:
     """A freeform tool: one argument `input`, which is its whole text; a grammar is told, not enforced."""
-    told = {key: flat[key] for key in ("name", "description") if key in flat}
+    told = {key: value for key, value in flat.items() if key in ("name", "description")}
     body = read(FunctionBody, told, where)
     lines = [body.description or "", "The argument `input` is the tool's whole input, as free text."]
     match flat.get("format"):

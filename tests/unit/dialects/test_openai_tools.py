@@ -186,7 +186,7 @@ def test_a_wrong_tool_is_found_by_its_place(tool: Any, place: str) -> None:
         with pytest.raises(BadRequest) as caught:
             ask({"role": "user", "content": "x"}, tools=[{"type": "function", "name": "read"}, tool])
         assert caught.value.param == place
-        assert place.removesuffix(".parameters") in caught.value.en
+        assert place in caught.value.en
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ tools and configuration are of one interaction, not of those that go on from it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import Field, StrictBool
@@ -18,7 +19,7 @@ from gemgate.dialects.effort import thinking_of, unknown_effort
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
 from gemgate.dialects.interactions.steps import read_input
-from gemgate.dialects.wire import MODEL_POLICY, Body, Limit, Wishes, header_safe, ignored, is_wish
+from gemgate.dialects.wire import MODEL_POLICY, Body, Limit, Wishes, declared_schema, header_safe, ignored, is_wish
 from gemgate.errors import BadRequest
 from gemgate.frozen import frozen
 from gemgate.images import ImageOptions, ModelPolicy
@@ -208,14 +209,9 @@ def _function(tool: Mapping[str, Any], where: str, *, strict: bool) -> Tool:
             f"{where}.name 必须以字母或 _ 开头，只含字母、数字和 _ . : -，最多 128 个字符",
             param=f"{where}.name",
         ) from None
-    parameters = declared.parameters
-    if isinstance(parameters, Mapping):
-        try:
-            parameters = json_schema(parameters, f"{where}.parameters")
-        except BadRequest:
-            parameters = declared.parameters
-    else:
-        parameters = {"type": "object", "properties": {}}
+    parameters = declared_schema(declared.parameters, f"{where}.parameters")
+    with suppress(BadRequest):
+        parameters = json_schema(parameters, f"{where}.parameters")
     return Tool(declared.name, declared.description or "", parameters, strict=strict)
 
 

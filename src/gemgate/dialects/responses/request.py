@@ -153,7 +153,7 @@ def read_token_count(
     reasoning = body.reasoning or ReasoningConfig()
     given = continuation(body, previous, references)
     messages = (*_instructions(body), *given)
-    if not given:
+    if not any(message.parts for message in given):
         raise BadRequest("input is empty", "input 为空", param="input", code="invalid_input")
     return ChatRequest(
         messages=messages,
