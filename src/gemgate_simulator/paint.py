@@ -30,6 +30,9 @@ Logo: TypeAlias = Generation | Literal["mix"]
 """A generation, or one by the seed: today's mostly, older ones still, some images without."""
 LOGOS: Final[tuple[Logo, ...]] = ("v1", "v2", "none", "mix")
 
+SMALLEST: Final = 8
+_LARGEST: Final = 16_384
+"""Pixels that a side may have."""
 _TILE = 512
 _CELL = 8
 _BITS = 32
@@ -72,8 +75,8 @@ class Painting:
             raise ValueError(f"unknown type {self.mime!r}; one of {', '.join(get_args(Mime))}")
         if isinstance(self.logo, str) and self.logo not in LOGOS:
             raise ValueError(f"unknown logo {self.logo!r}; one of {', '.join(LOGOS)}, or a Profile")
-        if self.size is not None and not all(8 <= side <= 16_384 for side in self.size):
-            raise ValueError("a picture has 8 to 16384 pixels a side")
+        if self.size is not None and not all(SMALLEST <= side <= _LARGEST for side in self.size):
+            raise ValueError(f"a picture has {SMALLEST} to {_LARGEST} pixels a side")
 
 
 def seed_of(text: str) -> int:

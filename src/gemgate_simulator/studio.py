@@ -19,6 +19,7 @@ from gemgate.imaging.logo_profiles import V1_LARGE, V2_SEVEN_EIGHTHS, V2_SMALL_C
 from gemgate_simulator.accounts import Tier
 from gemgate_simulator.encode import Options, captioned, encoded, size_of, sized
 from gemgate_simulator.paint import (
+    SMALLEST,
     Generation,
     Kind,
     Logo,
@@ -410,7 +411,8 @@ def _over(ground: Painting, order: Painting) -> Painting:
 
 def _size(prompt: str, wishes: Wishes, reference: Reference | None) -> Size:
     if reference is not None:
-        size = within(reference.size, _LARGEST_EDIT)
+        width, height = within(reference.size, _LARGEST_EDIT)
+        size = max(width, SMALLEST), max(height, SMALLEST)
     else:
         size = official(aspect_of(prompt), wishes["resolution"])
     return within(size, wishes.get("most_side"))

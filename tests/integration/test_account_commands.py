@@ -184,10 +184,13 @@ def test_over_the_running_gateway(sim: BlockingSimulator, state: House) -> None:
         assert "default: " in done.stdout
         assert "bob: ready" in done.stdout
         assert gate.ask("/api/accounts/default")[1]["state"] == "needs_login"
+        found = json.loads(state.accounts("test", "--json", status=1).stdout)
+        assert [(one["name"], one["ok"]) for one in found] == [("default", False), ("bob", True)]
+        assert json.loads(state.accounts("test", "bob", "--json").stdout)["ok"]
         done = state.accounts("test", "default", status=1, LANG="zh_CN.UTF-8")
         assert "登录" in done.stdout
 
-        assert "nobody" in state.accounts("pause", "nobody", status=1).stderr
+        assert "nobody" in state.accounts("pause", "nobody", status=2).stderr
         assert "--yes" in state.accounts("remove", "bob", status=2).stderr
         state.accounts("remove", "bob", "--yes")
         assert [one["name"] for one in state.listed()["accounts"]] == ["default"]

@@ -155,6 +155,16 @@ async def test_a_image_under_a_wrong_name_is_still_seen(sim: Simulator, http: ai
     assert went_up(sim) == [("photo.pdf.png", "image/png", PNG)]
 
 
+@pytest.mark.parametrize("broken", [b"hello", PNG[: len(PNG) // 2]], ids=["text", "cut off"])
+async def test_of_several_files_the_one_that_is_no_picture_is_named(http: aiohttp.ClientSession, broken: bytes) -> None:
+    parts = [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64(data)}"}} for data in (PNG, broken)
+    ]
+    status, body = await send(http, chat(*parts))
+    assert (status, body["error"]["code"]) == (400, "invalid_image")
+    assert body["error"]["message"].startswith("File 2 ")
+
+
 async def test_the_same_file_goes_up_once_for_all_dialects(sim: Simulator, http: aiohttp.ClientSession) -> None:
     for body in IN_THE_BODY.values():
         assert (await send(http, body))[0] == 200

@@ -224,6 +224,30 @@ async def test_unknown_routes_and_wrong_methods(sim: Simulator, tmp_path: Path) 
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "use"),
+    [
+        ("GET", "/v1beta/models/gemini-3-flash-preview:generateContent", "POST"),
+        ("GET", "/v1/models/gemini-3-flash-preview:countTokens", "POST"),
+        ("GET", "/v1/messages", "POST"),
+        ("DELETE", "/v1/models", "GET"),
+    ],
+)
+async def test_a_wrong_method_is_told_with_the_right_one(
+    sim: Simulator, tmp_path: Path, method: str, path: str, use: str
+) -> None:
+    """Also where a GET has a meaning of its own: a model has no `:generateContent` in its name."""
+    async with (
+        served(settings_for(sim, tmp_path)) as gate,
+        aiohttp.ClientSession(gate.url) as session,
+        session.request(method, path) as answer,
+    ):
+        assert answer.status == 405
+        assert use in answer.headers["allow"].split(", ")
+        assert method not in answer.headers["allow"].split(", ")
+        assert (await answer.json())["error"]["message"] == f"{method} is not allowed at {path}; use {use}"
+
+
 PRIVATE = [
     "http://127.0.0.1/x.png", "http://localhost/x.png", "http://[::1]/x.png", "http://[::ffff:10.0.0.1]/x.png",
     "http://169.254.169.254/latest/meta-data", "http://10.0.0.1/x", "http://192.168.1.1/x", "http://0x7f000001/x",

@@ -120,7 +120,7 @@ async def test_jobs_of_every_kind_are_listed_watched_fetched_retried_and_cancell
     slow = await responses_batch(gate, "slow one")
     gone = json.loads(await typed(gate, tmp_path, "cancel", slow, "--json"))
     assert gone["status"] in ("cancelling", "cancelled")
-    assert "batch_0000" in await typed(gate, tmp_path, "show", "batch_0000", code=1)
+    assert "batch_0000" in await typed(gate, tmp_path, "show", "batch_0000", code=2)
 
 
 async def test_texts_are_for_their_owner_and_an_admin_sees_how_it_stands(sim: Simulator, tmp_path: Path) -> None:

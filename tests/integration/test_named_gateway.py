@@ -39,7 +39,7 @@ async def test_a_chat_goes_on_at_the_gateway(typed: Typed, sim: Simulator) -> No
 
 async def test_its_errors_are_one_line(typed: Typed) -> None:
     done = await typed("chat", "-m", "nope", "hi")
-    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "The model 'nope' does not exist here" in done.stderr
     away = await typed("chat", "hi", GEMGATE_URL="http://127.0.0.1:1")
     assert (away.exit_code, away.stderr) == (

@@ -91,6 +91,7 @@ async def test_chats_are_answered_in_a_file_each_under_its_own_id(client: openai
     assert body["usage"]["total_tokens"] > 0
     bad = (await answers(client, batch.error_file_id))["bad"]
     assert (bad["response"]["status_code"], bad["response"]["body"]["error"]["param"]) == (400, "messages")
+    assert bad["response"]["body"]["error"]["request_id"] == bad["response"]["request_id"]
     assert sim.record.generations == 3
     assert all(call.temporary for call in sim.record.calls)
     assert not sim.record.violations

@@ -78,6 +78,25 @@ def test_what_is_wrong_beside_that_is_told_to_scripts_too(folder: Path) -> None:
     assert "gone.mp3" in json.loads(done.stdout)["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "line", ["jobs show --json", "image x --size 9k --json", "jobs list one --json", "image --json"]
+)
+@pytest.mark.parametrize("tongue", ["C.UTF-8", "zh_CN.UTF-8"])
+def test_words_that_no_option_understands_are_told_to_scripts_too(line: str, tongue: str, folder: Path) -> None:
+    done = typed(line, folder, LC_ALL=tongue)
+    assert done.exit_code == 2
+    message = json.loads(done.stdout)["error"]["message"]
+    assert message
+    assert message.isascii() == (tongue == "C.UTF-8")
+
+
+async def test_a_name_that_is_not_there_is_typed_wrongly(paused: Served, folder: Path) -> None:
+    """Exit code 2, as for a file that is not there."""
+    for line in ("jobs show nope", "batch show nope", "chat -m nope hi"):
+        done = await asyncio.to_thread(typed, f"{line} --url {paused.url}", folder)
+        assert (done.exit_code, "nope" in done.stderr) == (2, True), line
+
+
 @pytest.mark.parametrize("line", ["models", "image fox", "chat fox"])
 async def test_with_cookies_that_are_dead(line: str, folder: Path) -> None:
     async with Simulator(accounts=("alice",)) as simulator:

@@ -104,3 +104,18 @@ def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> N
         assert len(lines) == 6
         assert "SOMEBODY_ELSES" not in text
     assert "(did you mean API_KEY?)" in refused.value.en
+
+
+def test_what_is_wrong_is_told_with_its_line() -> None:
+    Path(ENV).write_bytes(b"# mine\r\nHOST=127.0.0.1\r\nexport LOG_LEVEL=loud\r\nAPI_KEYS=x\r\n")
+    Path(TOML).write_text("# mine\n\nPort = 'abc'\n  bogus = 1\n[odd]\nx = 1\n")
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert set(refused.value.en.splitlines()) >= {
+        f"PORT (from {TOML}, line 3): must be a whole number",
+        f"{ENV}, line 4: API_KEYS is no setting and does nothing (did you mean API_KEY?)",
+        f"{TOML}, line 4: there is no setting bogus; `gemgate settings` lists them all",
+        f"{TOML}, line 5: there is no setting odd; `gemgate settings` lists them all",
+    }
+    assert f"LOG_LEVEL (from {ENV}, line 3): " in refused.value.en
+    assert f"PORT（来自 {TOML} 第 3 行）：" in refused.value.zh

@@ -162,8 +162,10 @@ TyperGroup.format_help = _told(TyperGroup.format_help)  # type: ignore[method-as
 
 
 @contextmanager
-def _misuse() -> Iterator[None]:
-    """What is wrong with the words that were typed is told in our words, and in the terminal's language."""
+def _misuse(words: list[str]) -> Iterator[None]:
+    """What is wrong with the words that were typed is told in our words, and in the terminal's language; to scripts
+    too, before any option has been read.
+    """
     try:
         yield
     except typer.Abort as error:
@@ -180,18 +182,29 @@ def _misuse() -> Iterator[None]:
             from gemgate.cli.chinese_help import misuse_in_chinese
 
             misuse_in_chinese(error)
+        if "--json" in words and hasattr(error, "format_message"):
+            from gemgate.cli.terminal import tell_scripts
+
+            tell_scripts(error.format_message())
         raise
+
+
+_WORDS = "gemgate.words"
+"""Where a context keeps all that was typed."""
 
 
 class _Listed(TyperGroup):
     """Lists placeholders; the real command comes in when one is called."""
 
-    def make_context(self, *given: Any, **more: Any) -> Any:
-        with _misuse():
-            return super().make_context(*given, **more)
+    def make_context(self, info_name: str | None, args: list[str], *given: Any, **more: Any) -> Any:
+        words = list(args)
+        with _misuse(words):
+            made = super().make_context(info_name, args, *given, **more)
+        made.meta[_WORDS] = words
+        return made
 
     def invoke(self, ctx: Any) -> Any:
-        with _misuse():
+        with _misuse(ctx.meta[_WORDS]):
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

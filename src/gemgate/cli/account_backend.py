@@ -6,7 +6,7 @@ Both give and take the same facts, those of `GET /api/accounts`. Cookies go thro
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -21,7 +21,7 @@ from gemgate.assembly.storage import holder_of, key_file, open_storage, sqlite_p
 from gemgate.caller import Caller
 from gemgate.cli.address import address_of, unreachable
 from gemgate.cli.terminal import say
-from gemgate.errors import Conflict, Forbidden, GatewayError, LocalText, NotFound
+from gemgate.errors import BadRequest, ClientError, Conflict, Forbidden, GatewayError, LocalText, NotFound
 from gemgate.frozen import frozen
 from gemgate.ports.accounts import AccountSetup, AccountStore, StoredAccount
 from gemgate.settings import Settings
@@ -228,8 +228,10 @@ def _refusal(status: int, body: Facts, base: str) -> GatewayError:
         )
     if status == 404 and "detail" not in body:
         host = urlsplit(base).netloc
-        return NotFound(f"{host} is no gemgate: HTTP 404", f"{host} 不是 gemgate：HTTP 404")
-    return GatewayError(text)
+        return ClientError(f"{host} is no gemgate: HTTP 404", f"{host} 不是 gemgate：HTTP 404")
+    kinds: Mapping[int, type[GatewayError]] = {400: BadRequest, 404: NotFound}
+    code = body.get("code")
+    return kinds.get(status, GatewayError)(text, code=code if isinstance(code, str) else None)
 
 
 class _Offline:

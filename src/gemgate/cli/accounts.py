@@ -219,20 +219,20 @@ async def ask_google(
         fail(_NONE.for_(language()))
     if not as_json:
         say_where(backend)
-    bad = 0
+    rows: list[Facts] = []
     for one in names:
         with err.status(marked(say("asking Google about {} …", "正在向 Google 验证 {}…"), one)):
             facts, why = await _tested(backend, one)
-        bad += bool(why)
-        if as_json:
-            write_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
-        else:
+        rows.append({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
+        if not as_json:
             out.print(
                 marked(say("[red]{}: {}[/red]", "[red]{}：{}[/red]"), one, why) if why else _named(one, _state(facts)),
                 highlight=False,
                 soft_wrap=True,
             )
-    if bad:
+    if as_json:
+        write_json(rows[0] if name else rows)
+    if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
 
 

@@ -20,7 +20,7 @@ import typer
 from gemgate import telemetry
 from gemgate.allocator import set_large_blocks_apart
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
-from gemgate.errors import BadRequest, GatewayError, NoAccount, SettingsError, system_words
+from gemgate.errors import BadRequest, GatewayError, NoAccount, NotFound, SettingsError, system_words
 from gemgate.settings.loading import Loaded, load
 from gemgate.upstreams.web.logs import bridge
 
@@ -117,11 +117,18 @@ def fail(message: str, code: int = 1, *, of: object = None, kind: str | None = N
     """
     if of is not None:
         message = say(f"{of}: {message}", f"{of}：{message}")
-    if _scripts.asked and not _scripts.told:
+    if _scripts.asked:
         waits = {"waiting_for": message, "needs_person": True} if code == NEEDS_PERSON else {}
-        write_json({"error": {"code": kind, "message": message}, **waits})
+        tell_scripts(message, kind, **waits)
     tell(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), message, to="err")
     raise typer.Exit(code)
+
+
+def tell_scripts(message: str, kind: str | None = None, **more: object) -> None:
+    """What ended the command, as an object on stdout, where there is none yet."""
+    if not _scripts.told:
+        write_json({"error": {"code": kind, "message": message}, **more})
+    _scripts.told = False
 
 
 def confirmed(question: str) -> None:
@@ -190,14 +197,15 @@ def load_settings(
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; what goes wrong is printed as one line, Ctrl-C ends quietly with 130. What was typed wrongly ends
-    with 2, whoever has found it: a gateway answers 400. What no account can do without a person ends with 3.
+    """Run to the end; what goes wrong is printed as one line, Ctrl-C ends quietly with 130. What was typed or named
+    wrongly ends with 2, whoever has found it: a gateway answers 400 or 404. What no account can do without a person
+    ends with 3.
     """
     set_large_blocks_apart()
     try:
         with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
             return runner.run(work)
-    except (SettingsError, BadRequest) as error:
+    except (SettingsError, BadRequest, NotFound) as error:
         fail(error.text(language()), 2, kind=error.code)
     except GatewayError as error:
         waits = isinstance(error, NoAccount) and error.needs_person

@@ -71,7 +71,6 @@ class FunctionBody(Body):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
     description: str | None = None
-    parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
@@ -127,11 +126,6 @@ def read_format(
     if schema is None:
         raise BadRequest(f"{where} is missing", f"缺少 {where}", param=where)
     return ResponseFormat("json_schema", schema, name or "answer", bool(strict))
-
-
-def thinking_of(effort: str | None) -> bool | None:
-    """Extended thinking from `reasoning_effort`: the web app knows on and off only."""
-    return None if effort is None else effort in ("medium", "high", "xhigh", "max")
 
 
 def image_entry(image: GeneratedImage, meta: ResponseMeta, *, as_url: bool) -> dict[str, Any]:

@@ -205,7 +205,7 @@ class LineReader:
 
 
 def _line(raw: bytes, number: int, endpoint: str) -> BatchLine:
-    body = read(LineBody, parse_json(raw))
+    body = read(LineBody, parse_json(raw, LocalText(f"Line {number}", f"第 {number} 行")))
     if body.url != endpoint:
         raise BadRequest(
             f"url is {body.url}, the batch is for {endpoint}",

@@ -26,8 +26,9 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
+from gemgate.dialects.effort import thinking_of, unknown_effort
 from gemgate.dialects.image_options import of_a_chat
-from gemgate.dialects.openai import envelope, read_format, thinking_of, unsupported
+from gemgate.dialects.openai import envelope, read_format, unsupported
 from gemgate.dialects.openai_content import Conversation
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, text_input, wants_search
 from gemgate.dialects.wire import (
@@ -201,6 +202,7 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
                 for name, v in (body.web_search_options or {}).items()
                 if is_wish(name, v)
             ),
+            *_unknown_effort(body),
             *box.ignored,
         ),
     )
@@ -216,6 +218,12 @@ def _thinking(body: ChatCompletionRequest) -> bool | None:
     if body.reasoning is None or body.reasoning_effort is not None:
         return thinking_of(body.reasoning_effort)
     return body.reasoning.enabled if body.reasoning.effort is None else thinking_of(body.reasoning.effort)
+
+
+def _unknown_effort(body: ChatCompletionRequest) -> tuple[str, ...]:
+    if body.reasoning is None or body.reasoning_effort is not None:
+        return unknown_effort(body.reasoning_effort, "reasoning_effort")
+    return unknown_effort(body.reasoning.effort, "reasoning.effort")
 
 
 def include_usage(body: ChatCompletionRequest) -> bool:

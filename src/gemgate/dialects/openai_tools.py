@@ -15,7 +15,7 @@ import orjson
 
 from gemgate.chat import Search, Tool, ToolCall, ToolChoice
 from gemgate.dialects.openai import FunctionBody, read_tool_choice
-from gemgate.dialects.wire import dumps, header_safe, is_wish, read
+from gemgate.dialects.wire import declared_schema, dumps, header_safe, is_wish, read
 from gemgate.errors import BadRequest
 from gemgate.frozen import frozen
 
@@ -121,9 +121,9 @@ def _read_tool(box: Toolbox, tool: object, where: str, namespace: str = "") -> N
     kind = _kind(tool)
     match kind:
         case "function":
-            box.add(_function(_flat(tool, "function"), where, namespace))
+            box.add(_function(*_flat(tool, "function", where), namespace))
         case "custom":
-            box.add(_custom(_flat(tool, "custom"), where, namespace))
+            box.add(_custom(*_flat(tool, "custom", where), namespace))
         case "namespace":
             inner = tool.get("tools")
             for at, one in enumerate(inner if isinstance(inner, list) else ()):
@@ -167,45 +167,26 @@ def _kind(tool: Mapping[str, Any]) -> str:
     return next(iter(tool), "unknown")
 
 
-def _flat(tool: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A tool without the nesting of chat; Anthropic's name of the schema is read too."""
+def _flat(tool: Mapping[str, Any], key: str, where: str) -> tuple[dict[str, Any], str]:
+    """A tool without the nesting of chat, and its place; Anthropic's name of the schema is read too."""
     inner = tool.get(key)
-    flat = dict(inner) if isinstance(inner, Mapping) else dict(tool)
+    flat, where = (dict(inner), f"{where}.{key}") if isinstance(inner, Mapping) else (dict(tool), where)
     if "parameters" not in flat and "input_schema" in flat:
         flat["parameters"] = flat["input_schema"]
-    return flat
+    return flat, where
 
 
 def _function(flat: dict[str, Any], where: str, namespace: str) -> Offered:
-    if not isinstance(flat.get("parameters"), dict):
-        _check_absent(flat.pop("parameters", None), where, flat.get("name"))
-    body = _checked(flat, where)
-    schema = body.parameters or {"type": "object", "properties": {}}
+    schema = declared_schema(flat.pop("parameters", None), f"{where}.parameters")
+    body = read(FunctionBody, flat, where)
     made = Tool(joined(namespace, body.name), body.description or "", schema, strict=bool(body.strict))
     return Offered(made, "function", body.name, namespace)
 
 
-def _checked(flat: Mapping[str, Any], where: str) -> FunctionBody:
-    try:
-        return read(FunctionBody, dict(flat))
-    except BadRequest as error:
-        raise error.with_(param=f"{where}.{error.param}") from None
-
-
-def _check_absent(schema: object, where: str, name: object) -> None:
-    """Nothing, and PHP's empty array, are no parameters; anything else is refused with the tool's name."""
-    if schema not in (None, [], ""):
-        raise BadRequest(
-            f"The parameters of {where} ({str(name)[:100]}) are not a JSON Schema object",
-            f"{where}（{str(name)[:100]}）的 parameters 不是 JSON Schema 对象",
-            param=f"{where}.parameters",
-            code="invalid_json_schema",
-        )
-
-
 def _custom(flat: dict[str, Any], where: str, namespace: str) -> Offered:
     """A freeform tool: one argument `input`, which is its whole text; a grammar is told, not enforced."""
-    body = _checked({"name": flat.get("name"), "description": flat.get("description")}, where)
+    told = {key: value for key, value in flat.items() if key in ("name", "description")}
+    body = read(FunctionBody, told, where)
     lines = [body.description or "", "The argument `input` is the tool's whole input, as free text."]
     match flat.get("format"):
         case {"type": "grammar", "grammar": {"definition": str(grammar), **rest}} | {

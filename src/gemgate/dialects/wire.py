@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, ErrorDetails
 
 from gemgate.accounts import Standstill
 from gemgate.chat import UNKNOWN, Ended
-from gemgate.errors import BadRequest, GatewayError
+from gemgate.errors import BadRequest, GatewayError, LocalText
 from gemgate.files import Inline, Link, Source
 from gemgate.frozen import frozen
 from gemgate.images import GeneratedImage
@@ -211,21 +211,26 @@ def load_json(text: bytes) -> Any:
         return orjson.loads(_ESCAPES.sub(lambda m: rb"\ufffd" if m.group(2) else m.group(0), text))
 
 
-def parse_json(body: bytes) -> dict[str, Any]:
-    """A JSON object from a request body; BadRequest for anything else, however malformed or made of crumbs."""
+THE_BODY = LocalText("The body", "请求体")
+
+
+def parse_json(body: bytes, name: LocalText = THE_BODY) -> dict[str, Any]:
+    """A JSON object from a request body; BadRequest, by its name, for anything else, however malformed or made of
+    crumbs.
+    """
     if has_more_items(body, MAX_ITEMS):
         raise BadRequest(
-            f"The body has more than {MAX_ITEMS} items", f"请求体包含超过 {MAX_ITEMS} 个元素", code="too_many_items"
+            f"{name.en} has more than {MAX_ITEMS} items", f"{name.zh}包含超过 {MAX_ITEMS} 个元素", code="too_many_items"
         )
     try:
         value = load_json(body)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not valid JSON: {error}", f"请求体不是有效的 JSON：{error}") from None
+        raise BadRequest(f"{name.en} is not valid JSON: {error}", f"{name.zh}不是有效的 JSON：{error}") from None
     if not isinstance(value, dict):
-        raise BadRequest("The body must be a JSON object", "请求体必须是 JSON 对象")
+        raise BadRequest(f"{name.en} must be a JSON object", f"{name.zh}必须是 JSON 对象")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise BadRequest(
-            f"The body is nested deeper than {MAX_DEPTH} levels", f"请求体嵌套超过 {MAX_DEPTH} 层", code="too_deep"
+            f"{name.en} is nested deeper than {MAX_DEPTH} levels", f"{name.zh}嵌套超过 {MAX_DEPTH} 层", code="too_deep"
         )
     return value
 
@@ -270,13 +275,13 @@ def _deeper_than(value: Any, limit: int) -> bool:
     return True
 
 
-def read(model: type[M], value: dict[str, Any]) -> M:
-    """`value` as a wire model; BadRequest names the first field that does not fit."""
+def read(model: type[M], value: dict[str, Any], at: str = "") -> M:
+    """`value` as a wire model; BadRequest names the first field that does not fit. `at`: its place in the body."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
         first = _first(error)
-        where = field_path(first["loc"])
+        where = f"{at}.{field_path(first['loc'])}" if at else field_path(first["loc"])
         if first["type"] == "missing":
             raise BadRequest(f"Missing required parameter: {where}", f"缺少必需参数：{where}", param=where) from None
         why = problem(first)
@@ -291,6 +296,22 @@ def read_inner(model: type[M], value: Any, where: str) -> M:
         return read(model, dict(value))
     except BadRequest as error:
         raise BadRequest(f"{where}: {error}", f"{where}：{error.zh}", param=f"{where}.{error.param}") from None
+
+
+def declared_schema(schema: object, where: str) -> Mapping[str, Any]:
+    """What a tool declares its arguments to be. Nothing, and PHP's empty array, are no arguments; what is no object is
+    refused with its place.
+    """
+    if schema in (None, [], "", {}):
+        return {"type": "object", "properties": {}}
+    if not isinstance(schema, Mapping):
+        raise BadRequest(
+            f"Invalid value for {where}: it is no JSON Schema object",
+            f"参数 {where} 无效：不是 JSON Schema 对象",
+            param=where,
+            code="invalid_json_schema",
+        )
+    return schema
 
 
 def _first(error: ValidationError) -> ErrorDetails:

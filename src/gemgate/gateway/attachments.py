@@ -91,7 +91,7 @@ class Attachments:
                 f"第 {number} 个文件超过 {self._max_bytes / 1e6:g} MB",
                 code="file_too_large",
             )
-        mime = await asyncio.to_thread(self._type, found, image)
+        mime = await asyncio.to_thread(self._type, found, image, number)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(found.data).hexdigest())
         return Upload(_named(found.name, mime, number), mime, found.data, digest)
 
@@ -117,7 +117,7 @@ class Attachments:
                     raise NotFound(f"There is no file {said(file_id)}", f"文件 {said(file_id)} 不存在", param="file_id")
                 return Inline(await self._files.read(file), file.mime, source.name or file.name)
 
-    def _type(self, found: Inline, image: bool) -> str:
+    def _type(self, found: Inline, image: bool, number: int) -> str:
         """The type that the bytes themselves show; what is declared counts only where bytes show nothing."""
         try:
             mime = measure(found.data, max_pixels=self._max_pixels).mime
@@ -127,18 +127,23 @@ class Attachments:
             declared = found.mime or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
             if image or declared.startswith("image/"):
                 raise BadRequest(
-                    "A reference picture is not a picture: send PNG, JPEG, WebP, GIF, AVIF or HEIC",
-                    "参考图片无法识别：请使用 PNG、JPEG、WebP、GIF、AVIF 或 HEIC",
+                    f"File {number} is not a picture: send PNG, JPEG, WebP, GIF, AVIF or HEIC",
+                    f"第 {number} 个文件不是图片：请使用 PNG、JPEG、WebP、GIF、AVIF 或 HEIC",
                     param="image",
                     code="invalid_image",
                 ) from None
             return declared
         except UnsupportedImage as why:
-            raise BadRequest(why.text.en, why.text.zh, param="image", code="invalid_image") from None
+            raise BadRequest(
+                f"File {number}: {why.text.en}",
+                f"第 {number} 个文件：{why.text.zh}",
+                param="image",
+                code="invalid_image",
+            ) from None
         if is_truncated(found.data):
             raise BadRequest(
-                "The picture is cut off: its file has no end; send it whole",
-                "图片不完整：文件缺少结尾，请发送完整的图片",
+                f"File {number} is cut off: the picture has no end; send it whole",
+                f"第 {number} 个文件不完整：图片缺少结尾，请发送完整的图片",
                 param="image",
                 code="invalid_image",
             )

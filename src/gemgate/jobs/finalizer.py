@@ -196,8 +196,9 @@ class _Lines:
 def _failure(batch: Batch, task: Task) -> bytes:
     """A line of the error file: what the call was answered with, or why it never was."""
     if task.status == "failed" and task.result:
-        result = loads(task.result)
-        return openai_batches.write_answer(*_ids(task), _request_id(task), result["status"], result["body"])
+        result, request_id = loads(task.result), _request_id(task)
+        told = {**result["body"]["error"], "request_id": request_id}
+        return openai_batches.write_answer(*_ids(task), request_id, result["status"], {"error": told})
     if task.status == "failed":
         error = GatewayError(task.error, task.error_zh, code=task.code)
     elif batch.state == "expired":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from io import StringIO
 from pathlib import Path
@@ -35,10 +36,20 @@ def check_env(file: Path) -> None:
             )
 
 
-def env_names(file: Path) -> set[str]:
-    """The names of such a file, in lower case; of none where there is no file."""
+def env_lines(file: Path) -> dict[str, int]:
+    """The names of such a file, in lower case, and on which line each counts; none where there is no file."""
     lines = parse_stream(StringIO(_text(file))) if file.is_file() else ()
-    return {line.key.lower() for line in lines if line.key}
+    return {line.key.lower(): line.original.line for line in lines if line.key}
+
+
+_NAMED = re.compile(r"""\s*\[{0,2}\s*["']?([\w-]+)["']?\s*[=.\]]""", re.ASCII)
+"""A name that a line of TOML begins with: of a value, or of a table."""
+
+
+def toml_lines(file: Path) -> dict[str, int]:
+    """The same of a file of TOML that could be read."""
+    lines = enumerate(_text(file).splitlines(), 1) if file.is_file() else ()
+    return {found[1].lower(): number for number, line in lines if (found := _NAMED.match(line))}
 
 
 def unreadable(place: object, why: LocalText) -> SettingsError:

@@ -13,7 +13,7 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 from gemgate.errors import NO_TEXT, GatewayError, LocalText, SettingsError, system_words
 from gemgate.frozen import frozen
 from gemgate.settings import CONFIG_FILE, Settings, explicit
-from gemgate.settings.files import check_env, env_names, toml_values, unreadable
+from gemgate.settings.files import check_env, env_lines, toml_lines, toml_values, unreadable
 from gemgate.settings.outdated import GONE, gone
 from gemgate.validation import problem
 
@@ -44,14 +44,14 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
         known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
         unknown = sorted(set(map(str.lower, layer)) - set(Settings.model_fields)) if origin == str(file) else []
         warnings += [gone(f"{file}: {name}", GONE[name]) for name in unknown if name in GONE]
-        wrong += [_no_setting(file, name) for name in unknown if name not in GONE]
+        wrong += [_no_setting(file, toml_lines(file).get(name, 1), name) for name in unknown if name not in GONE]
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
     warnings += _mistyped(Path(".env"))
     try:
         settings = explicit(**values)
     except ValidationError as error:
-        wrong += _refused(error, origins)
+        wrong += _refused(error, origins, {str(file): toml_lines(file), ".env": env_lines(Path(".env"))})
     except GatewayError as error:
         wrong.append(LocalText(error.en, error.zh))
     else:
@@ -78,11 +78,11 @@ def _dotenv(file: Path) -> dict[str, Any]:
     return DotEnvSettingsSource(Settings, env_file=file, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
 
 
-def _no_setting(file: Path, name: str) -> LocalText:
+def _no_setting(file: Path, line: int, name: str) -> LocalText:
     meant = _meant(name)
     return LocalText(
-        f"{file}: there is no setting {name}{meant.en}; `gemgate settings` lists them all",
-        f"{file}：没有名为 {name} 的设置{meant.zh}；`gemgate settings` 会列出所有设置",
+        f"{file}, line {line}: there is no setting {name}{meant.en}; `gemgate settings` lists them all",
+        f"{file} 第 {line} 行：没有名为 {name} 的设置{meant.zh}；`gemgate settings` 会列出所有设置",
     )
 
 
@@ -98,24 +98,29 @@ def _meant(name: str) -> LocalText:
 
 def _mistyped(file: Path) -> list[LocalText]:
     """Names of .env that are almost a setting's; other programs have theirs there, and of those nothing is said."""
+    lines = env_lines(file)
     return [
         LocalText(
-            f"{file}: {name.upper()} is no setting and does nothing{meant.en}",
-            f"{file}：{name.upper()} 不是设置，不起作用{meant.zh}",
+            f"{file}, line {lines[name]}: {name.upper()} is no setting and does nothing{meant.en}",
+            f"{file} 第 {lines[name]} 行：{name.upper()} 不是设置，不起作用{meant.zh}",
         )
-        for name in sorted(env_names(file) - set(Settings.model_fields) - set(GONE))
+        for name in sorted(set(lines) - set(Settings.model_fields) - set(GONE))
         if (meant := _meant(name)).en
     ]
 
 
-def _refused(error: ValidationError, origins: Mapping[str, str]) -> list[LocalText]:
-    """Each value that cannot be, by the setting's name and where it came from."""
+def _refused(
+    error: ValidationError, origins: Mapping[str, str], lines: Mapping[str, Mapping[str, int]]
+) -> list[LocalText]:
+    """Each value that cannot be, by the setting's name and where it came from; `lines` of the files among that."""
     found = []
     for one in error.errors(include_url=False, include_input=False):
         why = problem(one)
         if one["loc"]:
             name = str(one["loc"][0])
             origin = origin_of(origins[name])
+            if line := lines.get(origins[name], {}).get(name):
+                origin = LocalText(f"{origin.en}, line {line}", f"{origin.zh} 第 {line} 行")
             en, zh = f"{name.upper()} (from {origin.en})", f"{name.upper()}（来自{origin.zh}）"
             why = LocalText(f"{en}: {why.en}", f"{zh}：{why.zh}")
         found.append(why)

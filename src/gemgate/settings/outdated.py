@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from gemgate.errors import LocalText
-from gemgate.settings.files import env_names
+from gemgate.settings.files import env_lines
 
 GONE = {
     "prompt_max_chars": LocalText(
@@ -19,7 +19,7 @@ GONE = {
 
 def outdated() -> list[LocalText]:
     """A sentence for each setting of the environment and of .env that no longer does anything."""
-    named = {name.lower() for name in os.environ} | env_names(Path(".env"))
+    named = {name.lower() for name in os.environ} | set(env_lines(Path(".env")))
     return [gone(name.upper(), instead) for name, instead in GONE.items() if name in named]
 
 

@@ -27,7 +27,8 @@ from gemgate.web.interim import CROWDED, PromptSentNotifier
 from gemgate.web.keepalive import KeepAlive
 from gemgate.web.request import DoorRequest
 from gemgate.web.request_body import BODY_SECONDS
-from gemgate.web.routes import methods_at, verbs_of_models
+from gemgate.web.routes import methods_at
+from gemgate.web.routes.models import verbs_of_models
 from gemgate.web.sse import internal_error
 
 CLIENT_CLOSED = 499
@@ -169,7 +170,7 @@ async def exception_handler(request: Request, error: Exception) -> Response:
         case HTTPException():
             problem = of_http(error, request.scope)
             if error.status_code == 405:
-                context.headers["allow"] = ", ".join(methods_at(request.scope["path"]))
+                context.headers["allow"] = ", ".join(_allowed(request.scope))
         case _:
             get_logger().exception("request.failed", request_id=context.request_id, exc_info=error)
             problem = internal_error(error)
@@ -198,8 +199,18 @@ def of_http(error: HTTPException, scope: Scope) -> GatewayError:
             code="unknown_verb",
         )
     if error.status_code == 405:
-        return MethodNotAllowed(f"{scope['method']} is not allowed at {path}", f"{path} 不支持 {scope['method']}")
+        allowed = [method for method in _allowed(scope) if method != "HEAD"]
+        return MethodNotAllowed(
+            f"{scope['method']} is not allowed at {path}; use {' or '.join(allowed)}",
+            f"{path} 不支持 {scope['method']}，请使用 {' 或 '.join(allowed)}",
+        )
     return BadRequest(str(error.detail), str(error.detail))
+
+
+def _allowed(scope: Scope) -> list[str]:
+    """What may be asked at this path, where it may not be asked by the method at hand."""
+    given = ("GET", "HEAD") if scope["method"] in ("GET", "HEAD") else (scope["method"],)
+    return [method for method in methods_at(scope["path"]) if method not in given]
 
 
 async def preflight(asked: Headers, send: Send) -> None:

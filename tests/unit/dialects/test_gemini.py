@@ -344,10 +344,28 @@ def test_one_object_may_stand_where_a_list_is_usual() -> None:
             {"responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}},
             ResponseFormat("json_schema", {"type": "object"}, "answer", True),
         ),
+        (
+            {"responseJsonSchema": {"type": "object"}},
+            ResponseFormat("json_schema", {"type": "object"}, "answer", True),
+        ),
+        ({"responseSchema": {"type": "STRING"}}, ResponseFormat("json_schema", {"type": "string"}, "answer", True)),
     ],
 )
 def test_json_answers(config: dict[str, Any], expected: ResponseFormat) -> None:
     assert ask(generationConfig=config).response_format == expected
+
+
+def test_a_schema_beside_plain_text_is_named_as_ignored() -> None:
+    chat = ask(generationConfig={"responseMimeType": "text/plain", "responseSchema": {"type": "STRING"}})
+    assert (chat.response_format, chat.ignored) == (ResponseFormat(), ("generationConfig.responseSchema",))
+
+
+@pytest.mark.parametrize("field", ["parameters", "parametersJsonSchema"])
+def test_parameters_that_are_no_schema_are_named(field: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        ask(tools=[{"functionDeclarations": [{"name": "f", field: "x"}]}])
+    assert caught.value.param == "tools[0].functionDeclarations[0].parameters"
+    assert "tools[0].functionDeclarations[0].parameters" in caught.value.en
 
 
 @pytest.mark.parametrize(

@@ -224,8 +224,11 @@ def test_what_cannot_be_honoured_is_named_and_what_can_is_read() -> None:
         ({"stream": "yes"}, "stream"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": [FUNCTION], "tool_choice": {"type": "function", "function": {"name": "g"}}}, "tool_choice"),
-        ({"tools": [FUNCTION, {"type": "custom", "custom": {"name": "x y"}}]}, "tools[1].name"),
-        ({"tools": [{"type": "function", "function": {"name": "x", "parameters": "p"}}]}, "tools[0].parameters"),
+        ({"tools": [FUNCTION, {"type": "custom", "custom": {"name": "x y"}}]}, "tools[1].custom.name"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "x", "parameters": "p"}}]},
+            "tools[0].function.parameters",
+        ),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
             "response_format.json_schema.schema",

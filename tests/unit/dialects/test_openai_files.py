@@ -146,6 +146,7 @@ def test_lines_are_read_with_their_numbers_and_everything_wrong_is_named() -> No
         (5, "invalid_json_line"),
         (6, "invalid_json_line"),
     ]
+    assert errors[0].message.en.startswith("Line 2 is not valid JSON")
     assert read_lines(b"\n \n", "/v1/images/generations")[1][0].code == "empty_file"
 
 

@@ -169,6 +169,27 @@ def test_tools_in_every_spelling_and_what_cannot_be_offered_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tool", "place"),
+    [
+        ({"type": "function", "name": "a b"}, "tools[1].name"),
+        ({"type": "function", "function": {"name": "a b"}}, "tools[1].function.name"),
+        ({"type": "function", "function": {}}, "tools[1].function.name"),
+        ({"type": "custom"}, "tools[1].name"),
+        ({"type": "custom", "custom": {"name": 1}}, "tools[1].custom.name"),
+        ({"type": "function", "function": {"name": "f", "parameters": "x"}}, "tools[1].function.parameters"),
+        ({"type": "namespace", "name": "n", "tools": [{"type": "function"}]}, "tools[1].tools[0].name"),
+    ],
+)
+def test_a_wrong_tool_is_found_by_its_place(tool: Any, place: str) -> None:
+    """In the text, which people read, and in `param`."""
+    for ask in (complete, respond):
+        with pytest.raises(BadRequest) as caught:
+            ask({"role": "user", "content": "x"}, tools=[{"type": "function", "name": "read"}, tool])
+        assert caught.value.param == place
+        assert place in caught.value.en
+
+
+@pytest.mark.parametrize(
     ("choice", "wanted"),
     [
         (

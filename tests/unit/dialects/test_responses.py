@@ -313,6 +313,8 @@ def test_switches_and_formats() -> None:
     [
         ({"input": []}, "input"),
         ({"input": None}, "input"),
+        ({"input": ""}, "input"),
+        ({"input": [{"role": "user", "content": ""}]}, "input"),
         ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
         ({"input": [{"type": "message", "role": "user"}]}, "input[0].content"),
         ({"input": [{"type": "message", "content": "x"}]}, "input[0].role"),

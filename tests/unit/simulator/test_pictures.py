@@ -377,6 +377,19 @@ def test_an_edit_is_made_of_the_first_image_that_came(google: Google, mime: Any)
     assert (decoded(google.original(image.id)) != decoded(google.plain(image.id))).any()
 
 
+@pytest.mark.parametrize(("size", "edited"), [((1, 1), (8, 8)), ((2, 9000), (8, 4096)), ((9, 7), (9, 8))])
+def test_an_edit_of_a_tiny_image_has_the_least_size(
+    google: Google, size: tuple[int, int], edited: tuple[int, int]
+) -> None:
+    """The image everybody tries first has one pixel."""
+    hand = Hand(google)
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, "PNG")
+    with_files(hand, "make it blue", (uploaded(hand, file.getvalue(), "a.png"), "a.png"))
+    [image] = google.record.images
+    assert (image.kind, image.width, image.height) == ("edit", *edited)
+
+
 def test_a_script_may_edit_or_paint_anew(google: Google) -> None:
     hand = Hand(google)
     sent = uploaded(hand, encoded(painted("photo", 5, (320, 200)), Painting()), "a.png")

@@ -21,6 +21,7 @@ from gemgate.dialects.anthropic.tools import (
     read_tools,
     runs_code,
 )
+from gemgate.dialects.effort import thinking_of, unknown_effort
 from gemgate.dialects.wire import Body, Wishes
 from gemgate.errors import BadRequest
 
@@ -101,6 +102,7 @@ def read_token_count(body: MessageTokensRequest) -> ChatRequest:
         include_thoughts=thinking is not None and thinking.type != "disabled" and thinking.display != "omitted",
         ignored=(
             *(wire.ignored(config, prefix="output_config.") if config else ()),
+            *(unknown_effort(config.effort, "output_config.effort") if config else ()),
             *(wire.ignored(thinking, prefix="thinking.") if thinking else ()),
             *ignored_tools(body.tools or [], left, body.tool_choice, choice),
         ),
@@ -114,8 +116,7 @@ def _thinking(body: MessageTokensRequest) -> bool | None:
         return True
     if kind == "disabled":
         return False
-    effort = body.output_config.effort if body.output_config else None
-    return None if effort is None else effort in ("high", "xhigh", "max")
+    return thinking_of(body.output_config.effort, least="high") if body.output_config else None
 
 
 def _system(body: MessageTokensRequest) -> tuple[Message, ...]:

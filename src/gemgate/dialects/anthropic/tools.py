@@ -7,13 +7,13 @@ documented inputs, so that an agent finds its own calls in the answer. The third
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, StrictBool
 
 from gemgate.chat import Search, Tool, ToolChoice
-from gemgate.dialects.wire import Body, Wishes, header_safe, is_wish
+from gemgate.dialects.wire import Body, Wishes, declared_schema, header_safe, is_wish
 from gemgate.errors import BadRequest
 
 
@@ -219,7 +219,7 @@ def _function(tool: ToolBody, where: str) -> Tool:
     if tool.name is None or tool.input_schema is None:
         lacking = f"{where}.{'name' if tool.name is None else 'input_schema'}"
         raise BadRequest(f"Missing required parameter: {lacking}", f"缺少必需参数：{lacking}", param=lacking)
-    schema = tool.input_schema if isinstance(tool.input_schema, Mapping) else {"type": "object", "properties": {}}
+    schema = declared_schema(tool.input_schema, f"{where}.input_schema")
     return Tool(tool.name, tool.description or "", schema, strict=bool(tool.strict))
 
 

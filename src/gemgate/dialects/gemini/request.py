@@ -13,11 +13,12 @@ from pydantic.alias_generators import to_camel
 
 from gemgate.chat import ChatRequest, ResponseFormat, Tool, ToolChoice
 from gemgate.dialects import wire
+from gemgate.dialects.effort import thinking_of, unknown_effort
 from gemgate.dialects.gemini.contents import Content, Wire, read_contents, read_system
 from gemgate.dialects.gemini.declared import only_declared
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
-from gemgate.dialects.wire import is_wish
+from gemgate.dialects.wire import declared_schema, is_wish
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions
 
@@ -161,7 +162,10 @@ def _ignored(body: GenerateContentRequest, config: GenerationConfig, model: str)
     for part, at in inner:
         known = [name for name in unheard if part is config.image_config and is_wish(name, getattr(part, name, None))]
         names += [at + to_camel(name) for name in (*known, *(wire.ignored(part) if part is not None else ()))]
-    return tuple(names)
+    if (config.response_mime_type or "").lower() == "text/plain":
+        names += ["generationConfig." + name for name in _schemas(config)]
+    level = config.thinking_config.thinking_level if config.thinking_config else None
+    return (*names, *unknown_effort(level, "generationConfig.thinkingConfig.thinkingLevel"))
 
 
 def read_token_count(body: CountTokensRequest, model: str) -> ChatRequest:
@@ -224,8 +228,7 @@ def _function(function: FunctionDeclaration, where: str) -> Tool:
             parameters = json_schema(function.parameters, f"{where}.parameters")
         except BadRequest:
             parameters = function.parameters
-    if not isinstance(parameters, Mapping):
-        parameters = {"type": "object", "properties": {}}
+    parameters = declared_schema(parameters, f"{where}.parameters")
     return Tool(function.name, function.description or "", parameters)
 
 
@@ -258,8 +261,10 @@ def _tool_choice(config: ToolConfig | None, tools: Sequence[Tool]) -> ToolChoice
 
 
 def _format(config: GenerationConfig) -> ResponseFormat:
-    """JSON mode without a schema takes any JSON value, as Google's does; text/x.enum is one word of a schema's."""
-    mime = (config.response_mime_type or "").lower()
+    """JSON mode without a schema takes any JSON value, as Google's does; text/x.enum is one word of a schema's. A
+    schema without a type is a wish for JSON.
+    """
+    mime = (config.response_mime_type or ("application/json" if _schemas(config) else "")).lower()
     if mime not in ("", "text/plain", "application/json", "text/x.enum"):
         raise _unsupported(
             f"responseMimeType {mime}",
@@ -289,10 +294,16 @@ def _format(config: GenerationConfig) -> ResponseFormat:
 def _thinking(config: ThinkingConfig) -> bool | None:
     """The web app knows on and off only: a level or a budget is one of them, -1 leaves it to the model."""
     if config.thinking_level:
-        return config.thinking_level.upper() in ("MEDIUM", "HIGH", "XHIGH")
+        return thinking_of(config.thinking_level)
     if config.thinking_budget is None or config.thinking_budget < 0:
         return None
     return config.thinking_budget > 0
+
+
+def _schemas(config: GenerationConfig) -> tuple[str, ...]:
+    """The fields in which a schema of the answer was given."""
+    given = {"responseSchema": config.response_schema, "responseJsonSchema": config.response_json_schema}
+    return tuple(name for name, schema in given.items() if isinstance(schema, dict))
 
 
 def _modalities(config: GenerationConfig) -> set[str]:

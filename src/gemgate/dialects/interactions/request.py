@@ -7,6 +7,7 @@ tools and configuration are of one interaction, not of those that go on from it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import Field, StrictBool
@@ -14,11 +15,12 @@ from pydantic import Field, StrictBool
 from gemgate.catalog import kind_of_model
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, Tool, ToolChoice
 from gemgate.dialects import research
+from gemgate.dialects.effort import thinking_of, unknown_effort
 from gemgate.dialects.gemini.declared import only_declared
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
 from gemgate.dialects.interactions.steps import read_input
-from gemgate.dialects.wire import MODEL_POLICY, Body, Limit, Wishes, header_safe, ignored, is_wish
+from gemgate.dialects.wire import MODEL_POLICY, Body, Limit, Wishes, declared_schema, header_safe, ignored, is_wish
 from gemgate.errors import BadRequest
 from gemgate.frozen import frozen
 from gemgate.images import ImageOptions, ModelPolicy
@@ -123,7 +125,7 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
         tools=tools,
         tool_choice=_tool_choice(config.tool_choice, tools),
         response_format=wanted.text,
-        thinking=config.thinking_level.lower() in ("medium", "high", "xhigh") if config.thinking_level else None,
+        thinking=thinking_of(config.thinking_level),
         include_thoughts=(config.thinking_summaries or "none").lower() == "auto",
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         images=wanted.images,
@@ -171,7 +173,11 @@ def _system(text: str | None) -> tuple[Message, ...]:
 
 
 def _ignored(config: GenerationConfig) -> tuple[str, ...]:
-    return ignored(config, "temperature", "top_p", "seed", "max_output_tokens", prefix="generation_config.")
+    level = unknown_effort(config.thinking_level, "generation_config.thinking_level")
+    return (
+        *ignored(config, "temperature", "top_p", "seed", "max_output_tokens", prefix="generation_config."),
+        *level,
+    )
 
 
 def _tools(tools: Sequence[Mapping[str, Any]], *, strict: bool) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
@@ -204,14 +210,9 @@ def _function(tool: Mapping[str, Any], where: str, *, strict: bool) -> Tool:
             f"{where}.name 必须以字母或 _ 开头，只含字母、数字和 _ . : -，最多 128 个字符",
             param=f"{where}.name",
         ) from None
-    parameters = declared.parameters
-    if isinstance(parameters, Mapping):
-        try:
-            parameters = json_schema(parameters, f"{where}.parameters")
-        except BadRequest:
-            parameters = declared.parameters
-    else:
-        parameters = {"type": "object", "properties": {}}
+    parameters = declared_schema(declared.parameters, f"{where}.parameters")
+    with suppress(BadRequest):
+        parameters = json_schema(parameters, f"{where}.parameters")
     return Tool(declared.name, declared.description or "", parameters, strict=strict)
 
 

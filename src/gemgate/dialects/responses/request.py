@@ -14,8 +14,9 @@ from typing import Any, Literal
 from pydantic import Field, StrictBool, model_validator
 
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, ToolCall, ToolChoice
+from gemgate.dialects.effort import thinking_of, unknown_effort
 from gemgate.dialects.image_options import Painting, left_over, options_of
-from gemgate.dialects.openai import read_format, thinking_of, unsupported
+from gemgate.dialects.openai import read_format, unsupported
 from gemgate.dialects.openai_content import Conversation, is_reference
 from gemgate.dialects.openai_tools import INTERPRETER, Toolbox, choose, read_tools, wants_search
 from gemgate.dialects.responses.stored_prompt import StoredPrompt, filled
@@ -152,7 +153,7 @@ def read_token_count(
     reasoning = body.reasoning or ReasoningConfig()
     given = continuation(body, previous, references)
     messages = (*_instructions(body), *given)
-    if not given:
+    if not any(message.parts for message in given):
         raise BadRequest("input is empty", "input 为空", param="input", code="invalid_input")
     return ChatRequest(
         messages=messages,
@@ -266,6 +267,7 @@ def _ignored(body: TokenCountRequest, box: Toolbox, *, wants_image: bool) -> tup
     names = ["text.verbosity"] if body.text is not None and body.text.verbosity else []
     names += ignored(body.text, prefix="text.") if body.text is not None else ()
     names += ignored(body.reasoning, prefix="reasoning.") if body.reasoning is not None else ()
+    names += unknown_effort(body.reasoning.effort, "reasoning.effort") if body.reasoning is not None else ()
     if wants_image:
         tool = {name: value for name, value in _painter(body.tools or ())[1].items() if name != "type"}
         names += [f"tools.image_generation.{name}" for name in left_over(read(Painting, tool))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.routing import compile_path
 
-from gemgate.dialects import table
 from gemgate.web import page
 from gemgate.web.completions import completion_routes
 from gemgate.web.operation import OperationSpec, Router
@@ -103,9 +102,3 @@ def methods_at(path: str) -> list[str]:
     """The methods that operations take at `path`."""
     found = {spec.method for spec in all_operations() if compile_path(spec.path)[0].match(path)}
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
-
-
-def verbs_of_models() -> list[str]:
-    """What can be asked of one of Google's models, as `:generateContent`."""
-    found = (row.path.partition("/models/{model:path}")[2] for row in table.GEMINI.operations)
-    return sorted({verb for verb in found if verb})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gemgate.dialects import anthropic, gemini, openai_chat
+from gemgate.catalog import ModelCard
+from gemgate.dialects import anthropic, gemini, openai_chat, table
 from gemgate.web.context import NodeContext
 from gemgate.web.errors import speaks_anthropic, speaks_google
 from gemgate.web.json_response import json_response
@@ -14,6 +16,20 @@ from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
 
 router = Router()
+
+
+def verbs_of_models() -> list[str]:
+    """What can be asked of one of Google's models, as `:generateContent`."""
+    found = (row.path.partition("/models/{model:path}")[2] for row in table.GEMINI.operations)
+    return sorted({verb for verb in found if verb})
+
+
+def _asked(context: NodeContext) -> ModelCard:
+    """The model in the path; with a verb behind it (`:generateContent`) a POST was meant."""
+    name = context.request.path_params["model"]
+    if name.endswith(tuple(verbs_of_models())):
+        raise HTTPException(405)
+    return context.service.gateway.resolve(name, context.caller.tenant)
 
 
 @operation(
@@ -53,7 +69,7 @@ async def listing(context: NodeContext) -> Response:
 )
 async def one(context: NodeContext) -> Response:
     """One model, in the dialect of the client"""
-    card = context.service.gateway.resolve(context.request.path_params["model"], context.caller.tenant)
+    card = _asked(context)
     if speaks_google(context.request):
         return json_response(gemini.model_object(card, context.caller.language))
     if speaks_anthropic(context.request):
@@ -75,7 +91,7 @@ async def google_listing(context: NodeContext) -> Response:
 
 async def google_one(context: NodeContext) -> Response:
     """One of Google's models"""
-    card = context.service.gateway.resolve(context.request.path_params["model"], context.caller.tenant)
+    card = _asked(context)
     return json_response(gemini.model_object(card, context.caller.language))
 
 
