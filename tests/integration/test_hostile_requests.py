@@ -420,4 +420,19 @@ async def test_what_a_schema_asks_of_an_answer_is_asked_beside_the_event_loop(
         body = {"messages": [{"role": "user", "content": "json please"}], "response_format": form}
         async with session.post("/v1/chat/completions", json=body) as told:
             assert told.status == 200, await told.text()
-    assert set(where) == {beside}
+        assert set(where) == {beside}
+        where.clear()
+        inner = {name: value for name, value in schema.items() if name != "$defs"}
+        parameters = {"type": "object", "properties": {"x": inner}, "$defs": schema.get("$defs", {})}
+        simulator.google.reply("call please", lambda prompt: called(prompt.text, "f", f'{{"x": {answer}}}'))
+        tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+        body = {"messages": [{"role": "user", "content": "call please"}], "tools": [tool]}
+        async with session.post("/v1/chat/completions", json=body) as told:
+            assert told.status == 200, await told.text()
+        assert set(where) == {beside}
+
+
+def called(prompt: str, name: str, arguments: str) -> str:
+    """What a model says to call a function, with the word that the prompt tells it."""
+    word = re.findall(r"zq[b-z2-9]{10}", prompt)[-1]
+    return f"{word} toolcall {name}\n```json\n{arguments}\n```\n{word} toolend"

@@ -181,7 +181,7 @@ class ChatAnswer:
                             break
                 if self._stops.hit is not None:
                     break
-                for event in self._emit(self._turn.feed(self._prefill.finish())):
+                for event in self._emit(await self._fed(self._prefill.finish())):
                     yield event
                 outcome = await self._finished()
                 for event in self._emit(outcome.events):
@@ -227,7 +227,7 @@ class ChatAnswer:
                     return (attempt.began,)
             case TextDelta(text):
                 self._received += len(text)
-                return self._emit(self._turn.feed(self._prefill.feed(text)))
+                return self._emit(await self._fed(self._prefill.feed(text)))
             case ThoughtDelta(text):
                 self._thought.add(text)
                 if self._request.include_thoughts:
@@ -298,9 +298,15 @@ class ChatAnswer:
         asked = self._request.thinking and got is not None and not got.painter
         return ("extended_thinking",) if asked and got and not (got.extended or got.thinking) else ()
 
+    async def _fed(self, text: str) -> list[turns.Out]:
+        """What may go out with it; calls that ask much are validated beside the event loop."""
+        if self._turn.cost(text) > LONG_ANSWER:
+            return await asyncio.to_thread(self._turn.feed, text)
+        return self._turn.feed(text)
+
     async def _finished(self) -> turns.Finished | turns.RepairNeeded:
         """The end of the turn; long answers are parsed and validated beside the event loop."""
-        if self._received * self._turn.weight > LONG_ANSWER:
+        if max(self._received * self._turn.weight, self._turn.cost("")) > LONG_ANSWER:
             return await asyncio.to_thread(self._turn.finish)
         return self._turn.finish()
 

@@ -100,6 +100,12 @@ class ToolParser:
         self._called = False
         self._items: list[Item] = []
 
+    def due(self, text: str) -> int:
+        """Characters of the call that feeding `text` may end, or `finish` for "": its arguments are judged then."""
+        ahead = self._held + text
+        may_end = (self._mode == "marker" or self._sentinel.search(ahead)) if text else self._open
+        return len(ahead) + sum(map(len, self._body)) if may_end else 0
+
     def feed(self, text: str) -> list[Item]:
         """What has become certain with this piece."""
         self._held += text

@@ -61,6 +61,10 @@ class AnswerParser(Protocol):
     weight: int
     """How much is asked of each character of the whole at the end, about."""
 
+    def cost(self, text: str) -> int:
+        """How much is asked of the calls that feeding `text` may end, or `finish` for "", counted likewise."""
+        ...
+
     def feed(self, text: str) -> list[Out]:
         """What may go out now that `text` came."""
         ...
@@ -81,11 +85,11 @@ def parser_for(request: ChatRequest, sentinel: Callable[[], str], call_id: Calla
     BadRequest for a tool's schema that is no JSON and for a wanted form that is no schema, so before anything is sent.
     Earlier calls in the history need the grammar even when no tool is offered now: the model may imitate them.
     """
-    _check_tools(request)
+    weight = _check_tools(request)
     answer = _Answer(request.response_format, begun(request.messages))
     if request.tools or _has_calls(request):
         choice = request.tool_choice if request.tools else ToolChoice("none")
-        return ToolTurn(request.tools, choice, sentinel(), call_id, answer)
+        return ToolTurn(request.tools, choice, sentinel(), call_id, answer, weight)
     return AnswerTurn(answer)
 
 
@@ -102,10 +106,12 @@ def check_schemas(request: ChatRequest) -> None:
         schemas.compiled(wanted)
 
 
-def _check_tools(request: ChatRequest) -> None:
+def _check_tools(request: ChatRequest) -> int:
+    """How much the schema that asks most of a character of its arguments may ask, about."""
+    weight = 1
     for at, tool in enumerate(request.tools):
         try:
-            tool_schema(tool.parameters)
+            weight = max(weight, tool_schema(tool.parameters).weight)
         except BadRequest as error:
             raise BadRequest(
                 f"tools[{at}] ({tool.name}): {error.en}",
@@ -113,6 +119,7 @@ def _check_tools(request: ChatRequest) -> None:
                 param=f"tools[{at}]",
                 code=error.code,
             ) from None
+    return weight
 
 
 def _has_calls(request: ChatRequest) -> bool:
@@ -188,6 +195,9 @@ class AnswerTurn:
         self.instructions = answer.instructions
         self.weight = answer.weight
 
+    def cost(self, text: str) -> int:
+        return 0
+
     def feed(self, text: str) -> list[Out]:
         if self._answer.held:
             self._text.append(text)
@@ -218,9 +228,11 @@ class ToolTurn:
         sentinel: str,
         call_id: Callable[[int], str],
         answer: _Answer,
+        weight: int,
     ) -> None:
         self.sentinel = sentinel
         self.weight = answer.weight
+        self._weight_of_calls = weight
         self.reminder = tool_calls.reminder(choice, sentinel)
         form = structured_output.instructions(answer.wanted, beside_tools=choice.mode != "none")
         self.instructions = "\n\n".join(filter(None, (tool_calls.instructions(tools, choice, sentinel), form)))
@@ -239,6 +251,9 @@ class ToolTurn:
         self._repairing = False
         self._late_text: list[str] = []
         self._spoke = False
+
+    def cost(self, text: str) -> int:
+        return self._parser.due(text) * self._weight_of_calls
 
     def feed(self, text: str) -> list[Out]:
         self._text.append(text)
