@@ -108,6 +108,29 @@ async def test_turns_are_stopped_asked_again_changed_found_and_kept(
         await expect(page.locator(".talk > li")).to_have_count(2)
 
 
+FROM_THE_END = "() => document.documentElement.scrollHeight - innerHeight - scrollY"
+
+
+async def test_an_answer_that_grows_stays_in_sight_unless_its_reader_goes_up(
+    gate: Served, sim: Simulator, chrome: Browser
+) -> None:
+    sim.google.reply("endless", "A line of its own.\n\n" * 2000, chars=60, pace=0.02)
+    async with visiting(chrome, gate.url) as visitor:
+        page = visitor.page
+        await visitor.open("chat")
+        await said(visitor, "endless")
+        await page.wait_for_function("() => document.documentElement.scrollHeight > 3 * innerHeight")
+        assert await page.evaluate(FROM_THE_END) < 80
+        await expect(page.locator(BOX)).to_be_in_viewport()
+        await page.mouse.wheel(0, -600)
+        await page.wait_for_function(f"() => ({FROM_THE_END})() > 400")
+        place = await page.evaluate("scrollY")
+        height = await page.evaluate("document.documentElement.scrollHeight")
+        await page.wait_for_function(f"() => document.documentElement.scrollHeight > {height} + 300")
+        assert await page.evaluate("scrollY") == place
+        await page.get_by_role("button", name="Stop").click()
+
+
 @pytest.mark.parametrize("name", ["chapters", pytest.param("rest", marks=pytest.mark.soak)])
 async def test_an_answer_of_40k_characters_streams_without_a_frame_that_hangs(
     gate: Served, sim: Simulator, chrome: Browser, name: str
