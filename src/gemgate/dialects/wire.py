@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -396,6 +396,16 @@ def _decoded(text: str) -> bytes:
         raise ValueError("padding")
     slices = range(0, len(text), DECODED_AT_ONCE)
     return b"".join([binascii.a2b_base64(text[at : at + DECODED_AT_ONCE], strict_mode=True) for at in slices])
+
+
+def file_of(files: Sequence[tuple[str, Inline]]) -> Inline:
+    """The part `file` of a form that uploads one; BadRequest when it is missing or empty."""
+    file = next((file for name, file in files if name == "file"), None)
+    if file is None:
+        raise BadRequest("Missing required parameter: file", "缺少必需参数：file", param="file")
+    if not file.data:
+        raise BadRequest("file is empty", "file 为空", param="file")
+    return file
 
 
 def inline_image(text: str, param: str) -> Inline:

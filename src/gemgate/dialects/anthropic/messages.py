@@ -8,7 +8,7 @@ an earlier turn holds never refuses the call.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -70,6 +70,22 @@ def read_messages(messages: Sequence[MessageBody]) -> list[Message]:
         for at, message in enumerate(messages)
         for found in reading.message(message, f"messages[{at}]", earlier=at < last)
     ]
+
+
+CONTAINER = "container_upload"
+"""A block that puts a file where Anthropic's tools run: Google's app has no such place."""
+
+
+def ignored_blocks(messages: Sequence[MessageBody]) -> tuple[str, ...]:
+    """The blocks of the last user turn whose wish nobody honours, by their places."""
+    last = history.last_turn([message.role for message in messages])
+    return tuple(
+        f"messages[{at}].content[{place}].{CONTAINER}"
+        for at, message in enumerate(messages)
+        if at >= last and isinstance(message.content, list)
+        for place, raw in enumerate(message.content)
+        if isinstance(raw, Mapping) and raw.get("type") == CONTAINER
+    )
 
 
 def text_of(content: Any, where: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field, StrictBool
 
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text
 from gemgate.dialects import wire
-from gemgate.dialects.anthropic.messages import MessageBody, read_messages, text_of
+from gemgate.dialects.anthropic.messages import MessageBody, ignored_blocks, read_messages, text_of
 from gemgate.dialects.anthropic.tools import (
     ToolBody,
     ToolChoiceBody,
@@ -105,6 +105,7 @@ def read_token_count(body: MessageTokensRequest) -> ChatRequest:
             *(unknown_effort(config.effort, "output_config.effort") if config else ()),
             *(wire.ignored(thinking, prefix="thinking.") if thinking else ()),
             *ignored_tools(body.tools or [], left, body.tool_choice, choice),
+            *ignored_blocks(body.messages),
         ),
     )
 
