@@ -46,7 +46,7 @@ class Conversation:
 
     box: the tools of the request, for the names under which earlier calls were told. join: neighbouring things of the
     assistant are one message, as chat writes them. words: the types that an error recommends. references: items that
-    are only referred to, by id.
+    are only referred to, by id. unknown: types and places of the items that nobody knows.
     """
 
     box: Toolbox = field(default_factory=Toolbox)
@@ -55,25 +55,36 @@ class Conversation:
     references: Mapping[str, Message] = field(default_factory=dict)
     said: list[Message] = field(default_factory=list)
     names: Names = field(default_factory=dict)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
 
     def add_all(self, things: Sequence[object], where: str) -> None:
-        """All `things`; the last user turn is what somebody else says behind the last words of the model."""
-        last = _last_turn(things)
-        for at, thing in enumerate(things):
-            self.add(thing, f"{where}[{at}]", strict=at == last)
+        """All `things`; the last user turn is what somebody else says behind the last words of the model.
 
-    def add(self, thing: object, where: str, *, strict: bool) -> None:
+        BadRequest where nothing but items of unknown types would be told: nobody can answer those.
+        """
+        last, known = _last_turn(things), False
+        for at, thing in enumerate(things):
+            before = len(self.unknown)
+            is_told = self.add(thing, f"{where}[{at}]", strict=at == last)
+            known = known or (is_told and len(self.unknown) == before)
+        if self.unknown and not known:
+            kind, place = self.unknown[0]
+            raise _no_part(kind, place, "a message (role, content) or function_call_output", f"{place}.type")
+
+    def add(self, thing: object, where: str, *, strict: bool) -> bool:
+        """Whether it says anything."""
         if isinstance(thing, str):
             thing = {"role": "user", "content": thing}
         if not isinstance(thing, Mapping):
             raise BadRequest(f"Invalid value for {where}: it is no object", f"参数 {where} 无效：不是对象", param=where)
         message = self._message(thing, where, strict=strict)
         if message is None:
-            return
+            return False
         if self.join and self.said and message.role == "assistant" and self.said[-1].role == "assistant":
             self.said[-1] = replace(self.said[-1], parts=self.said[-1].parts + message.parts)
         else:
             self.said.append(message)
+        return bool(message.parts)
 
     def _message(self, thing: Mapping[str, Any], where: str, *, strict: bool) -> Message | None:
         kind, role = thing.get("type"), thing.get("role")
@@ -191,6 +202,7 @@ class Conversation:
             case _ if kind.endswith("_output"):
                 return self._given(item, item.get("output"), where)
             case _:
+                self.unknown.append((kind, where))
                 return _own(history.text_of(item))
 
     def _given(self, item: Mapping[str, Any], output: object, where: str) -> Message:
