@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TypeAlias
 
+from gemgate.errors import NotFound, said
 from gemgate.frozen import frozen
 
 
@@ -63,3 +64,10 @@ _MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": 
 def mime_of(key: str) -> str:
     """The type of a stored image by its ending."""
     return _MIMES.get(key.rpartition(".")[2].lower(), "application/octet-stream")
+
+
+def file_not_found(file_id: str) -> NotFound:
+    """The error for a file that is not there, or not the caller's."""
+    return NotFound(
+        f"There is no file {said(file_id)}", f"文件 {said(file_id)} 不存在", param="file_id", code="file_not_found"
+    )

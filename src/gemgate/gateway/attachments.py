@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 
 from gemgate import audio
 from gemgate.caller import Caller
-from gemgate.errors import BadRequest, ClientError, GatewayError, NotFound, UnsupportedMedia, said
-from gemgate.files import Inline, Link, Source, Stored
+from gemgate.errors import BadRequest, ClientError, GatewayError, UnsupportedMedia
+from gemgate.files import Inline, Link, Source, Stored, file_not_found
 from gemgate.gateway.own_images import OwnImages
 from gemgate.imaging import UnsupportedImage, measure
 from gemgate.imaging.truncation import is_truncated
@@ -114,7 +114,7 @@ class Attachments:
             case Stored(file_id):
                 file = await self._files.get(file_id, asker.tenant) if self._files else None
                 if file is None or self._files is None:
-                    raise NotFound(f"There is no file {said(file_id)}", f"文件 {said(file_id)} 不存在", param="file_id")
+                    raise file_not_found(file_id)
                 return Inline(await self._files.read(file), file.mime, source.name or file.name)
 
     def _type(self, found: Inline, image: bool, number: int) -> str:

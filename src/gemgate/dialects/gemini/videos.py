@@ -152,5 +152,6 @@ def video_of(name: str) -> str:
             f"{name[:80]} is no generated file: only those can be downloaded",
             f"{name[:80]} 不是生成的文件，只有生成的文件可以下载",
             param="file",
+            code="file_not_downloadable",
         )
     return PREFIX + name.removeprefix(PREFIX).removeprefix(bare)
