@@ -173,7 +173,7 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
     if not any(message.parts for message in messages):
         raise BadRequest("messages is empty", "messages 为空", param="messages", code="invalid_messages")
     if body.files:
-        messages = _attach(messages, [Stored(handle) for handle in body.files])
+        messages = _attach(messages, [Stored(handle, place=f"files[{at}]") for at, handle in enumerate(body.files)])
     asked = "image" in (body.modalities or ()) or "image" in (body.model or "")
     options, honoured = of_a_chat(body, asked=asked)
     choice = body.tool_choice if body.tool_choice is not None else body.function_call

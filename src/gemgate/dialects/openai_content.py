@@ -13,9 +13,9 @@ from typing import Any
 from gemgate.chat import File, Image, Message, Part, Role, Text, Thought, ToolCall, ToolResult
 from gemgate.dialects import history
 from gemgate.dialects.openai_tools import Toolbox, custom_arguments, joined, own_arguments
-from gemgate.dialects.wire import decode_base64, dumps, is_image, source_of_url
+from gemgate.dialects.wire import dumps, inline_file, is_image, source_of_url
 from gemgate.errors import BadRequest, NotFound
-from gemgate.files import Inline, Link, Source, Stored
+from gemgate.files import Link, Source, Stored
 
 _TEXTS = ("text", "input_text", "output_text", "summary_text", "reasoning_text", "refusal")
 _THOUGHTS = ("thinking", "reasoning", "redacted_thinking")
@@ -311,9 +311,9 @@ def _image(part: Mapping[str, Any], kind: str, where: str) -> Source | None:
             return source_of_url(url, f"{where}.image_url.url" if kind == "image_url" else f"{where}.image_url")
         case {"data": str(data), **rest}:
             mime = rest.get("media_type") or rest.get("mime_type") or ""
-            return Inline(decode_base64(data, f"{where}.source.data"), str(mime).lower())
+            return inline_file(data, f"{where}.source.data", str(mime))
         case None if isinstance(part.get("file_id"), str) and part["file_id"]:
-            return Stored(part["file_id"])
+            return Stored(part["file_id"], place=f"{where}.file_id")
         case _:
             return None
 
@@ -323,13 +323,13 @@ def _file(file: Mapping[str, Any], where: str) -> Source | None:
     name = name if isinstance(name, str) else ""
     match file:
         case {"file_id": str(file_id)} if file_id:
-            return Stored(file_id, name=name)
+            return Stored(file_id, name=name, place=f"{where}.file_id")
         case {"file_data": str(data)} if data[:5].lower() == "data:":
             return source_of_url(data, f"{where}.file_data", name=name)
         case {"file_data": str(data)} if data:
-            return Inline(decode_base64(data, f"{where}.file_data"), "", name)
+            return inline_file(data, f"{where}.file_data", name=name)
         case {"file_url": str(url)} if url[:8].lower().startswith(("http://", "https://")):
-            return Link(url, name=name)
+            return Link(url, name=name, place=f"{where}.file_url")
         case _:
             return None
 
@@ -341,7 +341,7 @@ def _audio(audio: object, where: str, *, strict: bool) -> tuple[Part, ...] | Non
             if not (isinstance(form, str) and form.isascii() and form.isalnum() and 2 <= len(form) <= 5):
                 place = f"{where}.input_audio.format"
                 raise BadRequest(f"Invalid value for {place}", f"参数 {place} 无效", param=place)
-            return (File(Inline(decode_base64(data, f"{where}.input_audio.data"), f"audio/{form}", f"audio.{form}")),)
+            return (File(inline_file(data, f"{where}.input_audio.data", f"audio/{form}", f"audio.{form}")),)
         case _:
             _check_lenient(where, "input_audio", strict=strict)
             return None
@@ -365,7 +365,7 @@ def _painted(item: Mapping[str, Any], where: str) -> Image | None:
     result = item.get("result")
     if not (isinstance(result, str) and result):
         return None
-    return Image(Inline(decode_base64(result, f"{where}.result"), "image/png"))
+    return Image(inline_file(result, f"{where}.result", "image/png"))
 
 
 def _found_tools(tools: object) -> str:

@@ -37,8 +37,9 @@ def media_type(declared: str) -> str:
     return found if _TYPE.fullmatch(found) else ""
 
 
-async def owned(context: NodeContext, file_id: str, owner: str) -> StoredFile:
+async def owned(context: NodeContext, file_id: str, owner: str, asked: str = "") -> StoredFile:
+    """The file of `owner`; NotFound. asked: what the caller calls it, where that is not its id."""
     file = await context.service.files.get(file_id, owner)
     if file is None:
-        raise file_not_found(file_id)
+        raise file_not_found(asked or file_id)
     return file
