@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Literal, get_args
 
-from gemgate.errors import BadRequest, GatewayError, LocalText
+from gemgate.errors import BadRequest, GatewayError, LocalText, NotFound, said
 from gemgate.frozen import frozen
 
 PSID, PSIDTS, PSIDCC = "__Secure-1PSID", "__Secure-1PSIDTS", "__Secure-1PSIDCC"
@@ -408,3 +408,10 @@ class UsageReport:
     windows: tuple[UsageWindow, ...] = ()
     tier: Tier = "unknown"
     overage: bool | None = None
+
+
+def account_not_found(name: str) -> NotFound:
+    """The error for an account that is not there, wherever it is looked for."""
+    return NotFound(
+        f"There is no account {said(name)}", f"账号 {said(name)} 不存在", param="account", code="account_not_found"
+    )

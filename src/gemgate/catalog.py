@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -322,11 +322,17 @@ def kind_of_model(model: str) -> Kind:
     return _BY_ID[wanted].kind if wanted in _BY_ID else "text"
 
 
-def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_ALIASES, tenant: str = "") -> ModelCard:
+def resolve(
+    model: str,
+    offers: Iterable[AccountModel],
+    aliases: Aliases = NO_ALIASES,
+    tenant: str = "",
+    listed: Callable[[], Iterable[ModelCard]] | None = None,
+) -> ModelCard:
     """The card for `model`: an alias, a public id, or anything by which one of `offers` is known.
 
-    ModelNotFound lists what there is. `models/` in front (Google's dialect) is accepted. A public id that is in no
-    list is resolved by its family.
+    ModelNotFound lists what there is: `listed`, where more is known than `listing`. `models/` in front (Google's
+    dialect) is accepted. A public id that is in no list is resolved by its family.
     """
     wanted = _plain(aliases.target(model, tenant))
     if card := _BY_ID.get(wanted):
@@ -338,7 +344,7 @@ def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_AL
         return card
     if _FILMS.fullmatch(wanted):
         return VIDEO
-    known = list(dict.fromkeys([card.id for card in (*CARDS, *MEDIA_CARDS)] + [offer.name for offer in offers]))
+    known = [card.id for card in (listed() if listed is not None else listing(offers, aliases, tenant))]
     near = next(iter(get_close_matches(wanted[:100], known, n=1, cutoff=0.5)), "")
     hint, hint_zh = (f" The nearest is {near}.", f"最接近的是 {near}。") if near else ("", "")
     raise ModelNotFound(

@@ -165,7 +165,8 @@ class ChatRequest:
 
     model:    a public id, a name of the web app, or None for the default.
     stream:   whether the caller reads along; a caller who does not gets Google's final text exactly.
-    thinking: None leaves it to the model, True asks for extended thinking, False for none.
+    thinking: None leaves it to the model, True asks for extended thinking, False for none. thinking_field: where the
+              body says so, for a wish that is not granted.
     n:        how many answers; each is a generation of its own.
     images:   how images are wanted, where there may be some.
     demands_picture: an image is asked for, not only welcome: words instead of one may mean trouble.
@@ -185,6 +186,7 @@ class ChatRequest:
     tool_choice: ToolChoice = ToolChoice()
     response_format: ResponseFormat = ResponseFormat()
     thinking: bool | None = None
+    thinking_field: str = ""
     include_thoughts: bool = True
     stop: tuple[str, ...] = ()
     n: int = 1

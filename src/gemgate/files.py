@@ -1,10 +1,14 @@
-"""The words of files: where the bytes of an image or document come from, and what is known of a stored one."""
+"""The words of files: where the bytes of an image or document come from, and what is known of a stored one.
+
+`place`: where a source stands in the body of the call, for what is wrong with it; "" for one that a call did not bring.
+"""
 
 from __future__ import annotations
 
 from dataclasses import field
 from typing import TypeAlias
 
+from gemgate.errors import NotFound, said
 from gemgate.frozen import frozen
 
 
@@ -15,6 +19,7 @@ class Inline:
     data: bytes = field(repr=False)
     mime: str = ""
     name: str = ""
+    place: str = field(default="", compare=False)
 
 
 LONGEST_LINK = 8_192
@@ -28,15 +33,18 @@ class Link:
     url: str
     mime: str = ""
     name: str = ""
+    place: str = field(default="", compare=False)
 
 
 @frozen
 class Stored:
-    """A file uploaded before; `id` is what the upload answered."""
+    """A file uploaded before; `id` is what the upload answered. asked: what the caller calls it, where that differs."""
 
     id: str
     mime: str = ""
     name: str = ""
+    place: str = field(default="", compare=False)
+    asked: str = field(default="", compare=False)
 
 
 Source: TypeAlias = Inline | Link | Stored
@@ -63,3 +71,10 @@ _MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": 
 def mime_of(key: str) -> str:
     """The type of a stored image by its ending."""
     return _MIMES.get(key.rpartition(".")[2].lower(), "application/octet-stream")
+
+
+def file_not_found(file_id: str) -> NotFound:
+    """The error for a file that is not there, or not the caller's; by what the caller calls it."""
+    return NotFound(
+        f"There is no file {said(file_id)}", f"文件 {said(file_id)} 不存在", param="file_id", code="file_not_found"
+    )

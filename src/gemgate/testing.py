@@ -282,7 +282,7 @@ class MemoryBlobs:
 
     async def get(self, key: str) -> Blob:
         if key not in self.blobs:
-            raise NotFound(key)
+            raise NotFound(key, code="blob_not_found")
         return Blob(self._facts(key), self.blobs[key])
 
     async def chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -24,6 +25,20 @@ def test_every_literal_code_has_its_entry() -> None:
     literal = set(re.findall(r'\bcode="([a-z_]+)"', source))
     assert len(literal) > 150
     assert literal <= set(CODES)
+
+
+def test_whatever_is_not_found_has_a_code() -> None:
+    """A program tells by it what is missing: the account, or the file."""
+    calls = [
+        (path.relative_to(ROOT), call.lineno)
+        for path in sorted((ROOT / "src" / "gemgate").rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in ("NotFound", "ModelNotFound")
+        and "code" not in {one.arg for one in call.keywords}
+    ]
+    assert not calls
 
 
 def test_every_entry_has_words_in_both_languages() -> None:

@@ -49,7 +49,7 @@ def told_in_the_page() -> dict[str, str]:
     for level, part in (("##", ends), ("###", agents)):
         for section in re.split(rf"(?m)^{level} ", part)[1:]:
             found[section.partition("\n")[0]] = section
-    for heading in ("What all of them should know", "What is not offered"):
+    for heading in ("What all of them should know", "Files", "What is not offered"):
         del found[heading]
     for row in re.findall(
         r"(?m)^\| (?!program|it asks|---|an? )([^|]+) \|(.+)$", more.partition("## Anything else")[0]

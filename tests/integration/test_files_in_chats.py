@@ -165,6 +165,49 @@ async def test_of_several_files_the_one_that_is_no_picture_is_named(http: aiohtt
     assert body["error"]["message"].startswith("File 2 ")
 
 
+def place_in(body: dict[str, Any]) -> str:
+    """Which field an error names, in OpenAI's or Google's shape."""
+    error = body["error"]
+    return str(error["param"] if "param" in error else error["details"][0]["fieldViolations"][0]["field"])
+
+
+async def test_what_is_wrong_with_a_file_is_told_with_its_place_in_the_body(
+    sim: Simulator, http: aiohttp.ClientSession
+) -> None:
+    no_picture = b64(b"hello")
+    shown = f"data:image/png;base64,{no_picture}"
+    wrong: dict[str, Body] = {
+        "messages[0].content[1].image_url.url": chat({"type": "image_url", "image_url": {"url": shown}}),
+        "input[0].content[1].image_url": responses({"type": "input_image", "image_url": shown}),
+        "contents[0].parts[1].inlineData.data": gemini({"inlineData": {"mimeType": "image/png", "data": no_picture}}),
+        "messages[0].content[1].file.file_id": chat({"type": "file", "file": {"file_id": "file-none"}}),
+        "input[0].content[1].file_id": responses({"type": "input_file", "file_id": "file-none"}),
+        "contents[0].parts[1].fileData.fileUri": gemini({"fileData": {"fileUri": "files/none"}}),
+        "files[0]": (chat()[0], {**chat()[1], "files": ["file-none"]}),
+        "messages[0].content[2].image_url.url": chat(
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64(PNG)}"}},
+            {"type": "image_url", "image_url": {"url": "http://127.0.0.1:1/cat.png"}},
+        ),
+    }
+    for place, body in wrong.items():
+        status, told = await send(http, body)
+        assert status in (400, 404), told
+        assert place_in(told) == place
+    assert sim.record.received == 0
+
+
+async def test_a_file_that_is_not_there_is_named_as_it_was_asked_for(http: aiohttp.ClientSession) -> None:
+    for name, write in BY_ID.items():
+        _, told = await send(http, write("none"))
+        asked = "files/none" if name == "gemini" else "none"
+        assert told["error"]["message"] == f"There is no file {asked}", name
+    google = {"x-goog-api-key": "a"}
+    for path in ("/v1beta/files/none", "/v1/files/none"):
+        for method in ("GET", "DELETE"):
+            async with http.request(method, path, headers=google) as answer:
+                assert (await answer.json())["error"]["message"] == "There is no file files/none"
+
+
 async def test_the_same_file_goes_up_once_for_all_dialects(sim: Simulator, http: aiohttp.ClientSession) -> None:
     for body in IN_THE_BODY.values():
         assert (await send(http, body))[0] == 200

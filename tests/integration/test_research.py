@@ -82,6 +82,14 @@ async def ended(google: Any, interaction: Any, seconds: float = PATIENCE) -> Any
     return interaction
 
 
+async def test_an_unknown_model_is_told_the_models_of_the_list(client: openai.AsyncOpenAI) -> None:
+    listed = [model.id async for model in client.models.list()]
+    assert "gemini-deep-research" in listed
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.responses.create(model="qqqq", input="foxes")
+    assert caught.value.body["message"].partition(" Available: ")[2].split(", ") == listed  # type: ignore[index]
+
+
 async def test_a_response_is_planned_started_and_read_once(
     client: openai.AsyncOpenAI, gate: Served, http: aiohttp.ClientSession, sim: Simulator
 ) -> None:

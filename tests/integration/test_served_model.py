@@ -176,7 +176,51 @@ async def test_longer_thinking_that_was_not_granted_is_named(
         async with http.post("/v1/chat/completions", json=body) as answer:
             assert answer.status == 200
             assert answer.headers["x-gemgate-served-model"].endswith("Extended") is granted
-            assert ("extended_thinking" in answer.headers.get("x-gemgate-ignored", "")) is not granted
+            assert answer.headers.get("x-gemgate-ignored", "") == ("" if granted else "reasoning_effort")
+
+
+FLASH = "gemini-flash-latest"
+THOUGHT_OF: dict[str, tuple[str, dict[str, Any]]] = {
+    "reasoning_effort": ("/v1/chat/completions", {"messages": [SAID], "reasoning_effort": "high"}),
+    "reasoning.effort": ("/v1/chat/completions", {"messages": [SAID], "reasoning": {"effort": "high"}}),
+    "reasoning.enabled": ("/v1/chat/completions", {"messages": [SAID], "reasoning": {"enabled": True}}),
+    "reasoning.effort ": ("/v1/responses", {"input": "say hello", "reasoning": {"effort": "high"}}),
+    "generation_config.thinking_level": (
+        "/v1beta/interactions",
+        {"input": "say hello", "generation_config": {"thinking_level": "high"}},
+    ),
+    "thinking": (
+        "/v1/messages",
+        {"max_tokens": -1, "messages": [SAID], "thinking": {"type": "enabled", "budget_tokens": 1024}},
+    ),
+    "output_config.effort": (
+        "/v1/messages",
+        {"max_tokens": -1, "messages": [SAID], "output_config": {"effort": "high"}},
+    ),
+    "generationConfig.thinkingConfig.thinkingLevel": (
+        f"/v1beta/models/{FLASH}:generateContent",
+        {"contents": [CONTENT], "generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}},
+    ),
+    "generationConfig.thinkingConfig.thinkingBudget": (
+        f"/v1beta/models/{FLASH}:generateContent",
+        {"contents": [CONTENT], "generationConfig": {"thinkingConfig": {"thinkingBudget": 1024}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("field", THOUGHT_OF)
+async def test_longer_thinking_that_was_not_granted_is_named_by_the_field_that_asked_for_it(
+    sim: Simulator, tmp_path: Path, field: str
+) -> None:
+    path, body = THOUGHT_OF[field]
+    given = body if ":" in path else {"model": FLASH, **body}
+    async with (
+        served(settings_for(sim, tmp_path)) as gate,
+        aiohttp.ClientSession(gate.url) as http,
+        http.post(path, json=given) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        assert answer.headers["x-gemgate-ignored"] == field.strip()
 
 
 async def test_the_policy_is_a_setting_and_a_wrong_word_is_refused(sim: Simulator, tmp_path: Path) -> None:

@@ -79,6 +79,14 @@ def test_aliases_without_wildcards_are_listed() -> None:
     assert "old" not in {card.id for card in catalog.listing(OFFERS, gone)}
 
 
+def test_an_unknown_model_is_told_what_the_list_of_models_has() -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        catalog.resolve("qqqq", OFFERS, ALIASES, "ann")
+    told = caught.value.en.partition(" Available: ")[2].split(", ")
+    assert told == [card.id for card in catalog.listing(OFFERS, ALIASES, "ann")]
+    assert "o3" in told
+
+
 @pytest.mark.parametrize("text", ["gpt-4o", "=x", "a=", "a=b*", "a,b=c"])
 def test_what_is_no_alias_stops_the_start(text: str) -> None:
     with pytest.raises(ValueError, match="PATTERN=MODEL"):

@@ -12,7 +12,7 @@ from gemgate.frozen import frozen
 
 SOURCE = Path("docs/front-ends.md")
 FOLDER = Path("docs/front-ends")
-_NOT_OFFERED, _AGENTS, _MORE = 3, 4, 5
+_NOT_OFFERED, _AGENTS, _MORE = 3, 5, 6
 """The places of these among the page's headings, the same in both languages."""
 _BLOCKS = ("LibreChat", "Continue", "LangChain", "LlamaIndex")
 """Told in the text below the table of programs."""

@@ -249,9 +249,9 @@ def _sources(value: object, where: str) -> list[Source]:
 
 def _source(text: str, where: str) -> Source:
     if text.startswith("file-"):
-        return Stored(text)
+        return Stored(text, place=where)
     if text[:8].lower().startswith(("http://", "https://")) or is_own_path(text):
-        return Link(text)
+        return Link(text, place=where)
     return inline_image(text, where)
 
 
@@ -263,7 +263,7 @@ def _object(value: Mapping[str, Any], where: str) -> Source:
     for name in _HOLDERS:
         inner = value.get(name)
         if isinstance(inner, str) and inner:
-            return Stored(inner) if name == "file_id" else _source(inner, f"{where}.{name}")
+            return Stored(inner, place=f"{where}.{name}") if name == "file_id" else _source(inner, f"{where}.{name}")
         if isinstance(inner, Mapping):
             return _object(inner, f"{where}.{name}")
     raise BadRequest(f"{where} needs image_url or file_id", f"{where} 需要 image_url 或 file_id", param=where)

@@ -74,6 +74,11 @@ class FunctionBody(Body):
     strict: bool | None = None
 
 
+_A_TOOL = '{"type": "function", "name": NAME}'
+_TOOLS = '{"type": "allowed_tools", "mode": MODE, "tools": [...]}'
+"""How single tools are chosen, as an error tells it."""
+
+
 def read_tool_choice(choice: object, declared: Collection[str], *, parallel: bool) -> ToolChoice:
     """`tool_choice` in the spellings of chat and of responses; BadRequest for tools that were not declared."""
     match choice:
@@ -90,7 +95,11 @@ def read_tool_choice(choice: object, declared: Collection[str], *, parallel: boo
         case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}} | {"name": str(name)}:
             chosen = ToolChoice("required", (name,), parallel)
         case _:
-            raise BadRequest("tool_choice is not understood", "无法识别 tool_choice", param="tool_choice")
+            raise BadRequest(
+                f"tool_choice must be auto, none, required, {_A_TOOL} or {_TOOLS}",
+                f"tool_choice 必须是 auto、none、required、{_A_TOOL} 或 {_TOOLS}",
+                param="tool_choice",
+            )
     missing = [name for name in chosen.allowed if name not in declared]
     if missing or not declared:
         raise BadRequest(

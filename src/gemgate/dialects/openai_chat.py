@@ -173,7 +173,7 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
     if not any(message.parts for message in messages):
         raise BadRequest("messages is empty", "messages 为空", param="messages", code="invalid_messages")
     if body.files:
-        messages = _attach(messages, [Stored(handle) for handle in body.files])
+        messages = _attach(messages, [Stored(handle, place=f"files[{at}]") for at, handle in enumerate(body.files)])
     asked = "image" in (body.modalities or ()) or "image" in (body.model or "")
     options, honoured = of_a_chat(body, asked=asked)
     choice = body.tool_choice if body.tool_choice is not None else body.function_call
@@ -186,6 +186,7 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         tool_choice=choose(box, choice, parallel=parallel),
         response_format=_response_format(body.response_format),
         thinking=_thinking(body),
+        thinking_field=_thinking_field(body),
         stop=_stop(body.stop),
         n=body.n or 1,
         conversation_id=body.conversation_id,
@@ -220,10 +221,17 @@ def _thinking(body: ChatCompletionRequest) -> bool | None:
     return body.reasoning.enabled if body.reasoning.effort is None else thinking_of(body.reasoning.effort)
 
 
+def _thinking_field(body: ChatCompletionRequest) -> str:
+    """Which of the fields says how hard to think."""
+    if body.reasoning is None or body.reasoning_effort is not None:
+        return "reasoning_effort"
+    return "reasoning.enabled" if body.reasoning.effort is None else "reasoning.effort"
+
+
 def _unknown_effort(body: ChatCompletionRequest) -> tuple[str, ...]:
     if body.reasoning is None or body.reasoning_effort is not None:
-        return unknown_effort(body.reasoning_effort, "reasoning_effort")
-    return unknown_effort(body.reasoning.effort, "reasoning.effort")
+        return unknown_effort(body.reasoning_effort, _thinking_field(body))
+    return unknown_effort(body.reasoning.effort, _thinking_field(body))
 
 
 def include_usage(body: ChatCompletionRequest) -> bool:

@@ -13,9 +13,9 @@ from typing import Any
 from gemgate.chat import File, Image, Message, Part, Role, Text, Thought, ToolCall, ToolResult
 from gemgate.dialects import history
 from gemgate.dialects.openai_tools import Toolbox, custom_arguments, joined, own_arguments
-from gemgate.dialects.wire import decode_base64, dumps, is_image, source_of_url
+from gemgate.dialects.wire import dumps, inline_file, is_image, source_of_url
 from gemgate.errors import BadRequest, NotFound
-from gemgate.files import Inline, Link, Source, Stored
+from gemgate.files import Link, Source, Stored
 
 _TEXTS = ("text", "input_text", "output_text", "summary_text", "reasoning_text", "refusal")
 _THOUGHTS = ("thinking", "reasoning", "redacted_thinking")
@@ -46,7 +46,7 @@ class Conversation:
 
     box: the tools of the request, for the names under which earlier calls were told. join: neighbouring things of the
     assistant are one message, as chat writes them. words: the types that an error recommends. references: items that
-    are only referred to, by id.
+    are only referred to, by id. unknown: types and places of the items that nobody knows.
     """
 
     box: Toolbox = field(default_factory=Toolbox)
@@ -55,25 +55,36 @@ class Conversation:
     references: Mapping[str, Message] = field(default_factory=dict)
     said: list[Message] = field(default_factory=list)
     names: Names = field(default_factory=dict)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
 
     def add_all(self, things: Sequence[object], where: str) -> None:
-        """All `things`; the last user turn is what somebody else says behind the last words of the model."""
-        last = _last_turn(things)
-        for at, thing in enumerate(things):
-            self.add(thing, f"{where}[{at}]", strict=at == last)
+        """All `things`; the last user turn is what somebody else says behind the last words of the model.
 
-    def add(self, thing: object, where: str, *, strict: bool) -> None:
+        BadRequest where nothing but items of unknown types would be told: nobody can answer those.
+        """
+        last, known = _last_turn(things), False
+        for at, thing in enumerate(things):
+            before = len(self.unknown)
+            is_told = self.add(thing, f"{where}[{at}]", strict=at == last)
+            known = known or (is_told and len(self.unknown) == before)
+        if self.unknown and not known:
+            kind, place = self.unknown[0]
+            raise _no_part(kind, place, "a message (role, content) or function_call_output", f"{place}.type")
+
+    def add(self, thing: object, where: str, *, strict: bool) -> bool:
+        """Whether it says anything."""
         if isinstance(thing, str):
             thing = {"role": "user", "content": thing}
         if not isinstance(thing, Mapping):
             raise BadRequest(f"Invalid value for {where}: it is no object", f"参数 {where} 无效：不是对象", param=where)
         message = self._message(thing, where, strict=strict)
         if message is None:
-            return
+            return False
         if self.join and self.said and message.role == "assistant" and self.said[-1].role == "assistant":
             self.said[-1] = replace(self.said[-1], parts=self.said[-1].parts + message.parts)
         else:
             self.said.append(message)
+        return bool(message.parts)
 
     def _message(self, thing: Mapping[str, Any], where: str, *, strict: bool) -> Message | None:
         kind, role = thing.get("type"), thing.get("role")
@@ -191,6 +202,7 @@ class Conversation:
             case _ if kind.endswith("_output"):
                 return self._given(item, item.get("output"), where)
             case _:
+                self.unknown.append((kind, where))
                 return _own(history.text_of(item))
 
     def _given(self, item: Mapping[str, Any], output: object, where: str) -> Message:
@@ -299,9 +311,9 @@ def _image(part: Mapping[str, Any], kind: str, where: str) -> Source | None:
             return source_of_url(url, f"{where}.image_url.url" if kind == "image_url" else f"{where}.image_url")
         case {"data": str(data), **rest}:
             mime = rest.get("media_type") or rest.get("mime_type") or ""
-            return Inline(decode_base64(data, f"{where}.source.data"), str(mime).lower())
+            return inline_file(data, f"{where}.source.data", str(mime))
         case None if isinstance(part.get("file_id"), str) and part["file_id"]:
-            return Stored(part["file_id"])
+            return Stored(part["file_id"], place=f"{where}.file_id")
         case _:
             return None
 
@@ -311,13 +323,13 @@ def _file(file: Mapping[str, Any], where: str) -> Source | None:
     name = name if isinstance(name, str) else ""
     match file:
         case {"file_id": str(file_id)} if file_id:
-            return Stored(file_id, name=name)
+            return Stored(file_id, name=name, place=f"{where}.file_id")
         case {"file_data": str(data)} if data[:5].lower() == "data:":
             return source_of_url(data, f"{where}.file_data", name=name)
         case {"file_data": str(data)} if data:
-            return Inline(decode_base64(data, f"{where}.file_data"), "", name)
+            return inline_file(data, f"{where}.file_data", name=name)
         case {"file_url": str(url)} if url[:8].lower().startswith(("http://", "https://")):
-            return Link(url, name=name)
+            return Link(url, name=name, place=f"{where}.file_url")
         case _:
             return None
 
@@ -329,7 +341,7 @@ def _audio(audio: object, where: str, *, strict: bool) -> tuple[Part, ...] | Non
             if not (isinstance(form, str) and form.isascii() and form.isalnum() and 2 <= len(form) <= 5):
                 place = f"{where}.input_audio.format"
                 raise BadRequest(f"Invalid value for {place}", f"参数 {place} 无效", param=place)
-            return (File(Inline(decode_base64(data, f"{where}.input_audio.data"), f"audio/{form}", f"audio.{form}")),)
+            return (File(inline_file(data, f"{where}.input_audio.data", f"audio/{form}", f"audio.{form}")),)
         case _:
             _check_lenient(where, "input_audio", strict=strict)
             return None
@@ -353,7 +365,7 @@ def _painted(item: Mapping[str, Any], where: str) -> Image | None:
     result = item.get("result")
     if not (isinstance(result, str) and result):
         return None
-    return Image(Inline(decode_base64(result, f"{where}.result"), "image/png"))
+    return Image(inline_file(result, f"{where}.result", "image/png"))
 
 
 def _found_tools(tools: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gemgate.dialects.openai import envelope
+from gemgate.dialects.wire import file_of
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, StoredFile
 
@@ -30,12 +31,7 @@ def read_upload(fields: dict[str, str], files: Sequence[tuple[str, Inline]]) -> 
             f"purpose 必须是 {'、'.join(FILE_PURPOSES)} 之一",
             param="purpose",
         )
-    file = next((file for name, file in files if name == "file"), None)
-    if file is None:
-        raise BadRequest("Missing required parameter: file", "缺少必需参数：file", param="file")
-    if not file.data:
-        raise BadRequest("file is empty", "file 为空", param="file")
-    return file, purpose
+    return file_of(files), purpose
 
 
 def file_object(file: StoredFile) -> shapes.OpenAIFile:

@@ -109,7 +109,7 @@ def references(value: Any) -> tuple[Source, ...]:
     if value in (None, ""):
         return ()
     if isinstance(value, Mapping) and isinstance(value.get("file_id"), str):
-        return (Stored(value["file_id"]),)
+        return (Stored(value["file_id"], place=f"{REFERENCE}.file_id"),)
     if isinstance(value, Mapping) and "image_url" in value:
         value = value["image_url"]
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -355,14 +355,14 @@ def source_of_url(url: str, param: str, *, name: str = "") -> Source:
             raise BadRequest(
                 f"{param} is a data URL that is not base64", f"{param} 不是 base64 编码的 data URL", param=param
             )
-        return Inline(decode_base64(url[match.end() :], param), (match.group(1) or "").lower(), name)
+        return inline_file(url[match.end() :], param, match.group(1) or "", name)
     if url[:8].lower().startswith(("http://", "https://")):
         scheme, _, rest = url.partition("://")
-        return Link(f"{scheme.lower()}://{rest}", name=name)
+        return Link(f"{scheme.lower()}://{rest}", name=name, place=param)
     if mime := next((mime for start, mime in _IMAGES.items() if url.startswith(start)), ""):
-        return Inline(decode_base64(url, param), mime, name)
+        return inline_file(url, param, mime, name)
     if is_own_path(url):
-        return Link(url, name=name)
+        return Link(url, name=name, place=param)
     raise BadRequest(
         f"{param} must be a data: URL or a public http(s) URL",
         f"{param} 必须是 data: URL 或公开的 http(s) URL",
@@ -373,6 +373,11 @@ def source_of_url(url: str, param: str, *, name: str = "") -> Source:
 def is_own_path(text: str) -> bool:
     """Whether this is a path to an image of our own, or nothing: `/images/…`, below the path of a proxy or not."""
     return text.startswith("/") and "/images/" in text[:300]
+
+
+def inline_file(text: str, param: str, mime: str = "", name: str = "") -> Inline:
+    """A file that stands in the body as base64."""
+    return Inline(decode_base64(text, param), mime.lower(), name, place=param)
 
 
 def decode_base64(text: str, param: str) -> bytes:
@@ -398,10 +403,20 @@ def _decoded(text: str) -> bytes:
     return b"".join([binascii.a2b_base64(text[at : at + DECODED_AT_ONCE], strict_mode=True) for at in slices])
 
 
+def file_of(files: Sequence[tuple[str, Inline]]) -> Inline:
+    """The part `file` of a form that uploads one; BadRequest when it is missing or empty."""
+    file = next((file for name, file in files if name == "file"), None)
+    if file is None:
+        raise BadRequest("Missing required parameter: file", "缺少必需参数：file", param="file")
+    if not file.data:
+        raise BadRequest("file is empty", "file 为空", param="file")
+    return file
+
+
 def inline_image(text: str, param: str) -> Inline:
     """An image given as base64, with or without a data: prefix; never a path."""
     if text[:5].lower() != "data:":
-        return Inline(decode_base64(text, param))
+        return inline_file(text, param)
     source = source_of_url(text, param)
     assert isinstance(source, Inline)
     if source.mime and not is_image(source.mime):

@@ -296,7 +296,11 @@ class ChatAnswer:
         """What was asked for and, as Google's name of the model shows, not given (docs/google-wire.md 2.5)."""
         got = rank(self._served)
         asked = self._request.thinking and got is not None and not got.painter
-        return ("extended_thinking",) if asked and got and not (got.extended or got.thinking) else ()
+        return (
+            (self._request.thinking_field or "thinking",)
+            if asked and got and not (got.extended or got.thinking)
+            else ()
+        )
 
     async def _fed(self, text: str) -> list[turns.Out]:
         """What may go out with it; calls that ask much are validated beside the event loop."""

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 
 from gemgate import audio
 from gemgate.caller import Caller
-from gemgate.errors import BadRequest, ClientError, GatewayError, NotFound, UnsupportedMedia, said
-from gemgate.files import Inline, Link, Source, Stored
+from gemgate.errors import BadRequest, ClientError, GatewayError, UnsupportedMedia
+from gemgate.files import Inline, Link, Source, Stored, file_not_found
 from gemgate.gateway.own_images import OwnImages
 from gemgate.imaging import UnsupportedImage, measure
 from gemgate.imaging.truncation import is_truncated
@@ -72,7 +72,7 @@ class Attachments:
                 loaded.append(await self._load(source, asker, images_only, number, left))
             except (ClientError, UnsupportedMedia) as error:
                 if number > earlier:
-                    raise
+                    raise error.with_(param=source.place or None) from None
                 loaded.append(_missing(number, error))
             left -= len(loaded[-1].data)
         return tuple(loaded)
@@ -111,10 +111,10 @@ class Attachments:
                 if self._own is not None and (name := self._own.name_of(url, asker)) is not None:
                     return await self._own.read(name, url, asker)
                 return await self._fetcher.fetch(url, most)
-            case Stored(file_id):
+            case Stored(file_id, asked=asked):
                 file = await self._files.get(file_id, asker.tenant) if self._files else None
                 if file is None or self._files is None:
-                    raise NotFound(f"There is no file {said(file_id)}", f"文件 {said(file_id)} 不存在", param="file_id")
+                    raise file_not_found(asked or file_id)
                 return Inline(await self._files.read(file), file.mime, source.name or file.name)
 
     def _type(self, found: Inline, image: bool, number: int) -> str:

@@ -108,7 +108,7 @@ class Gateway:
 
     def resolve(self, model: str, tenant: str) -> ModelCard:
         """The model that a caller means. ModelNotFound."""
-        return catalog.resolve(model, self.pool.each_model(), self.aliases, tenant)
+        return catalog.resolve(model, self.pool.each_model(), self.aliases, tenant, lambda: self.models(tenant))
 
     async def admit(
         self,

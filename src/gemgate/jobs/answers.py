@@ -230,4 +230,5 @@ def answer_not_found(answer_id: str, kind: BatchKind) -> NotFound:
         f"{kind.capitalize()} with id {answer_id[:100]!r} not found",
         f"找不到 id 为 {answer_id[:100]!r} 的 {kind}",
         param=param,
+        code="interaction_not_found" if kind == "interaction" else "response_not_found",
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from gemgate.accounts import Capability, Cookies
+from gemgate.accounts import Capability, Cookies, account_not_found
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
-from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, NotThisAccount
+from gemgate.errors import BadRequest, Conflict, GatewayError, NotThisAccount
 from gemgate.policy.session_forecast import Forecast
 from gemgate.policy.token_bucket import Bucket
 from gemgate.pool.account import Account
@@ -280,7 +280,7 @@ class AccountRegistry:
     def account(self, name: str) -> Account:
         """An account that runs here; NotFound."""
         if (account := self._pool.account(name)) is None:
-            raise NotFound(f"There is no account {name}", f"账号 {name} 不存在", param="account")
+            raise account_not_found(name)
         return account
 
     async def remove(self, name: str, caller: Caller) -> None:

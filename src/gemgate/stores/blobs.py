@@ -139,7 +139,7 @@ class ObjectBlobStore:
             async for chunk in result.stream(CHUNK):
                 yield bytes(chunk)
         except (FileNotFoundError, ValueError):
-            raise NotFound(f"There is no {key}", f"{key} 不存在") from None
+            raise NotFound(f"There is no {key}", f"{key} 不存在", code="blob_not_found") from None
         except (obstore.exceptions.BaseError, OSError) as error:
             raise _down(error) from None
 
@@ -148,7 +148,7 @@ class ObjectBlobStore:
             result = await obstore.get_async(self._store, key)
             data = await result.bytes_async()
         except (FileNotFoundError, ValueError):
-            raise NotFound(f"There is no {key}", f"{key} 不存在") from None
+            raise NotFound(f"There is no {key}", f"{key} 不存在", code="blob_not_found") from None
         except (obstore.exceptions.BaseError, OSError) as error:
             raise _down(error) from None
         return Blob(_facts(result.meta), data.to_bytes())

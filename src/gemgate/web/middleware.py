@@ -189,7 +189,9 @@ def of_http(error: HTTPException, scope: Scope) -> GatewayError:
         return absent
     if error.status_code == 404:
         return NotFound(
-            f"There is nothing at {path}; see /docs for the routes", f"路径 {path} 不存在；全部路径见 /docs"
+            f"There is nothing at {path}; see /docs for the routes",
+            f"路径 {path} 不存在；全部路径见 /docs",
+            code="route_not_found",
         )
     if error.status_code == 405 and scope["method"] == "POST" and (verb := _VERB.search(scope["path"])):
         verbs = ", ".join(verbs_of_models())

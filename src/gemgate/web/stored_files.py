@@ -8,8 +8,7 @@ import mimetypes
 import re
 import uuid
 
-from gemgate.errors import NotFound
-from gemgate.files import Inline, StoredFile
+from gemgate.files import Inline, StoredFile, file_not_found
 from gemgate.web.context import NodeContext
 
 MAX_NAME = 200
@@ -38,8 +37,9 @@ def media_type(declared: str) -> str:
     return found if _TYPE.fullmatch(found) else ""
 
 
-async def owned(context: NodeContext, file_id: str, owner: str) -> StoredFile:
+async def owned(context: NodeContext, file_id: str, owner: str, asked: str = "") -> StoredFile:
+    """The file of `owner`; NotFound. asked: what the caller calls it, where that is not its id."""
     file = await context.service.files.get(file_id, owner)
     if file is None:
-        raise NotFound(f"There is no file {file_id[:100]}", f"文件 {file_id[:100]} 不存在", param="file_id")
+        raise file_not_found(asked or file_id)
     return file

@@ -215,6 +215,7 @@ def test_what_cannot_be_honoured_is_named_and_what_can_is_read() -> None:
     [
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"type": "made_up", "x": 1}]}, "messages[0].type"),
         ({"messages": [{"role": "user", "content": [{"type": "video", "video": 1}]}]}, "messages[0].content[0].type"),
         ({"temperature": 3}, "temperature"),
         ({"temperature": "hot"}, "temperature"),

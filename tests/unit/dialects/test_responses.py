@@ -318,7 +318,10 @@ def test_switches_and_formats() -> None:
         ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
         ({"input": [{"type": "message", "role": "user"}]}, "input[0].content"),
         ({"input": [{"type": "message", "content": "x"}]}, "input[0].role"),
-        ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input"),
+        ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input[0].type"),
+        ({"input": [{"type": "input_text", "text": "hi"}]}, "input[0].type"),
+        ({"input": [{"type": "reasoning", "summary": []}, {"type": "made_up"}]}, "input[1].type"),
+        ({"input": {"type": "made_up"}}, "input[0].type"),
         ({"input": [{"role": "user", "content": [{"type": "input_video"}]}]}, "input[0].content[0].type"),
         (
             {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "file:///x"}]}]},
@@ -344,6 +347,22 @@ def test_what_is_wrong_is_named(body: dict[str, Any], param: str) -> None:
     with pytest.raises(BadRequest) as caught:
         ask(**body)
     assert caught.value.param == param
+
+
+def test_an_input_of_nothing_but_unknown_items_is_refused_by_their_type_and_place() -> None:
+    told = r"input\[0\] has type 'made_up', which cannot be passed on; use "
+    for previous in ((), ask(input="before").messages):
+        with pytest.raises(BadRequest, match=told) as caught:
+            responses.read_request(body_of(input=[{"type": "made_up", "x": 1}]), previous)
+        assert caught.value.code == "unsupported_content"
+    known = [{"role": "user", "content": "hi"}, {"type": "made_up", "x": 1}]
+    assert [message.role for message in ask(input=known).messages] == ["user", "assistant"]
+
+
+@pytest.mark.parametrize("choice", ["bogus", {"type": "mcp"}, {"type": "function"}])
+def test_a_choice_of_tools_that_nobody_knows_is_told_what_there_is(choice: Any) -> None:
+    with pytest.raises(BadRequest, match=r"tool_choice must be auto, none, required, .*function.* or .*allowed_tools"):
+        ask(tools=[FUNCTION], tool_choice=choice)
 
 
 def test_counting_and_deleting() -> None:

@@ -24,9 +24,10 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
+from gemgate.dialects.anthropic.listing import page_of
 from gemgate.dialects.anthropic.messages import SEARCH_ID
 from gemgate.dialects.wire import EVENTS, MarkdownJoiner, ResponseMeta, pieces, rfc3339, served_by, sse, status_of
-from gemgate.errors import BadRequest, GatewayError
+from gemgate.errors import GatewayError, LocalText
 from gemgate.findings import Findings, WebSource
 
 if TYPE_CHECKING:
@@ -300,16 +301,7 @@ def model_listing(
     cards: list[ModelCard], *, limit: int = 20, after_id: str | None = None, before_id: str | None = None
 ) -> shapes.AnthropicModels:
     """One page of GET /v1/models; BadRequest for an unknown cursor."""
-    ids = [card.id for card in cards]
-    for cursor, name in ((after_id, "after_id"), (before_id, "before_id")):
-        if cursor is not None and cursor not in ids:
-            raise BadRequest(f"{name} names no model", f"{name} 不是已知的模型", param=name)
-    start = ids.index(after_id) + 1 if after_id is not None else 0
-    end = ids.index(before_id) if before_id is not None else len(ids)
-    if before_id is not None and after_id is None:
-        start = max(0, end - limit)
-    page = cards[start:end][:limit]
-    more = start > 0 if before_id is not None and after_id is None else start + len(page) < end
+    page, more = page_of(cards, LocalText("model", "模型"), limit=limit, after_id=after_id, before_id=before_id)
     return {
         "data": [model_object(card) for card in page],
         "has_more": more,

@@ -8,13 +8,13 @@ an earlier turn holds never refuses the call.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from gemgate.chat import File, Image, Message, Part, Text, Thought, ToolCall, ToolResult
 from gemgate.dialects import history, wire
-from gemgate.dialects.wire import Body, decode_base64, is_image, source_of_url
+from gemgate.dialects.wire import Body, inline_file, is_image, source_of_url
 from gemgate.errors import BadRequest, said
 from gemgate.files import Inline, Link, Stored
 
@@ -70,6 +70,22 @@ def read_messages(messages: Sequence[MessageBody]) -> list[Message]:
         for at, message in enumerate(messages)
         for found in reading.message(message, f"messages[{at}]", earlier=at < last)
     ]
+
+
+CONTAINER = "container_upload"
+"""A block that puts a file where Anthropic's tools run: Google's app has no such place."""
+
+
+def ignored_blocks(messages: Sequence[MessageBody]) -> tuple[str, ...]:
+    """The blocks of the last user turn whose wish nobody honours, by their places."""
+    last = history.last_turn([message.role for message in messages])
+    return tuple(
+        f"messages[{at}].content[{place}].{CONTAINER}"
+        for at, message in enumerate(messages)
+        if at >= last and isinstance(message.content, list)
+        for place, raw in enumerate(message.content)
+        if isinstance(raw, Mapping) and raw.get("type") == CONTAINER
+    )
 
 
 def text_of(content: Any, where: str) -> str:
@@ -195,7 +211,7 @@ class _Reading:
                 return [Text(f"tool available: {name}")]
             case {"type": "image", "data": str(data)}:
                 mime = str(raw.get("mimeType") or raw.get("mime_type") or "").lower()
-                return [Image(Inline(decode_base64(data, f"{where}.data"), mime))]
+                return [Image(inline_file(data, f"{where}.data", mime))]
             case {"type": "image_url", "image_url": {"url": str(url)} | str(url)}:
                 return [Image(source_of_url(url, f"{where}.image_url"))]
             case {"type": "text" | "image" | "document" | "search_result"}:
@@ -230,11 +246,11 @@ def _told(raw: Any) -> list[Part]:
 def _source(source: SourceBody | str | None, where: str) -> Inline | Link | Stored:
     match source:
         case SourceBody(type="base64", data=str(data)):
-            return Inline(decode_base64(data, f"{where}.source.data"), (source.media_type or "").lower())
+            return inline_file(data, f"{where}.source.data", source.media_type or "")
         case SourceBody(type="url", url=str(url)):
             return source_of_url(url, f"{where}.source.url")
         case SourceBody(type="file", file_id=str(file_id)):
-            return Stored(file_id)
+            return Stored(file_id, place=f"{where}.source.file_id")
         case _:
             raise BadRequest(
                 f"{where}.source must be base64, a public url or an uploaded file",

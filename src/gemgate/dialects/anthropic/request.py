@@ -11,7 +11,7 @@ from pydantic import Field, StrictBool
 
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text
 from gemgate.dialects import wire
-from gemgate.dialects.anthropic.messages import MessageBody, read_messages, text_of
+from gemgate.dialects.anthropic.messages import MessageBody, ignored_blocks, read_messages, text_of
 from gemgate.dialects.anthropic.tools import (
     ToolBody,
     ToolChoiceBody,
@@ -66,6 +66,7 @@ class MessagesRequest(MessageTokensRequest):
     top_k: int | None = Field(default=None, ge=0)
 
 
+_EFFORT = "output_config.effort"
 _NOT_HONOURED = ("temperature", "top_p", "top_k")
 
 
@@ -96,15 +97,17 @@ def read_token_count(body: MessageTokensRequest) -> ChatRequest:
         tool_choice=choice,
         response_format=_format(config.format if config and config.format else body.output_format),
         thinking=_thinking(body),
+        thinking_field="thinking" if thinking is not None and thinking.type == "enabled" else _EFFORT,
         search=read_search(body.tools, body.tool_choice),
         cites=True,
         runs_code=runs_code(body.tools, body.tool_choice),
         include_thoughts=thinking is not None and thinking.type != "disabled" and thinking.display != "omitted",
         ignored=(
             *(wire.ignored(config, prefix="output_config.") if config else ()),
-            *(unknown_effort(config.effort, "output_config.effort") if config else ()),
+            *(unknown_effort(config.effort, _EFFORT) if config else ()),
             *(wire.ignored(thinking, prefix="thinking.") if thinking else ()),
             *ignored_tools(body.tools or [], left, body.tool_choice, choice),
+            *ignored_blocks(body.messages),
         ),
     )
 

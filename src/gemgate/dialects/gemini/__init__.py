@@ -11,7 +11,7 @@ from gemgate.dialects.gemini.answer import (
     write_refusal,
     write_token_count,
 )
-from gemgate.dialects.gemini.contents import file_id
+from gemgate.dialects.gemini.contents import file_id, written_name
 from gemgate.dialects.gemini.files import (
     UploadRequest,
     UploadStart,
@@ -59,4 +59,5 @@ __all__ = [
     "write_refusal",
     "write_token_count",
     "write_uploaded",
+    "written_name",
 ]

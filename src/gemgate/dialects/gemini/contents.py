@@ -16,9 +16,9 @@ from pydantic.alias_generators import to_camel
 
 from gemgate.chat import File, Image, Message, Part, Role, Text, Thought, ToolCall, ToolResult
 from gemgate.dialects import history, wire
-from gemgate.dialects.wire import Body, decode_base64, is_image, source_of_url
+from gemgate.dialects.wire import Body, inline_file, is_image, source_of_url
 from gemgate.errors import BadRequest
-from gemgate.files import Inline, Source, Stored
+from gemgate.files import Source, Stored
 
 
 class Wire(Body):
@@ -290,7 +290,7 @@ def _inline(blob: Blob, where: str) -> Source:
     if blob.data[:5].lower() == "data:":
         source = source_of_url(blob.data, f"{where}.data", name=name)
         return replace(source, mime=mime or source.mime)
-    return Inline(decode_base64(blob.data, f"{where}.data"), mime, name)
+    return inline_file(blob.data, f"{where}.data", mime, name)
 
 
 _FILE_URI = re.compile(r"(?:https?://[^/\s]+(?:/[\w.-]+)*/v1(?:beta)?/)?files/([A-Za-z0-9_-]{1,64})", re.ASCII)
@@ -307,7 +307,7 @@ def source_of_uri(uri: str, where: str, mime: str = "", name: str = "") -> Sourc
     """What a uri of Google's dialects names: an upload to this service, or a link; BadRequest for anything else."""
     mime = mime.lower()
     if match := _FILE_URI.fullmatch(uri):
-        return Stored(file_id(match.group(1)), mime, name)
+        return Stored(file_id(match.group(1)), mime, name, place=where, asked=written_name(match.group(1)))
     if _VIDEO.match(uri):
         raise BadRequest(
             f"{where} is a video's page and no file; put the link into the text",
@@ -332,3 +332,8 @@ def file_id(name: str) -> str:
     """
     bare = name.removeprefix("files/")
     return bare if bare.startswith("file-") else f"file-{bare}"
+
+
+def written_name(name: str) -> str:
+    """What this dialect calls a file, with the folder that its routes have in front."""
+    return f"files/{name.removeprefix('files/')}"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gemgate.dialects import wire
 from gemgate.dialects.gemini.request import ImageConfig, Wishes, image_options
-from gemgate.dialects.wire import Base64, decode_base64
+from gemgate.dialects.wire import Base64, inline_file
 from gemgate.errors import BadRequest
 from gemgate.files import Inline
 from gemgate.images import GeneratedImage, ImageRequest
@@ -62,7 +62,7 @@ def read_prediction(body: PredictRequest, model: str) -> tuple[ImageRequest, tup
                 param="instances[0].image",
             )
         where = "instances[0].image.bytesBase64Encoded"
-        references = (Inline(decode_base64(data, where), instance.image.mime_type.lower()),)
+        references = (inline_file(data, where, instance.image.mime_type),)
     size = parameters.sample_image_size or parameters.image_size
     wanted = wire.read(ImageConfig, {"aspectRatio": parameters.aspect_ratio, "imageSize": size})
     request = ImageRequest(

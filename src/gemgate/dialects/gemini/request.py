@@ -114,6 +114,9 @@ _NOT_HONOURED = (
 )
 
 
+_LEVEL = "generationConfig.thinkingConfig.thinkingLevel"
+
+
 def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> ChatRequest:
     """The words of a generateContent request; BadRequest for what cannot be passed on."""
     if body.cached_content:
@@ -132,6 +135,7 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
         tool_choice=_tool_choice(body.tool_config, tools),
         response_format=_format(config),
         thinking=_thinking(thinking),
+        thinking_field=_LEVEL if thinking.thinking_level else "generationConfig.thinkingConfig.thinkingBudget",
         include_thoughts=bool(thinking.include_thoughts),
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         n=config.candidate_count or 1,
@@ -165,7 +169,7 @@ def _ignored(body: GenerateContentRequest, config: GenerationConfig, model: str)
     if (config.response_mime_type or "").lower() == "text/plain":
         names += ["generationConfig." + name for name in _schemas(config)]
     level = config.thinking_config.thinking_level if config.thinking_config else None
-    return (*names, *unknown_effort(level, "generationConfig.thinkingConfig.thinkingLevel"))
+    return (*names, *unknown_effort(level, _LEVEL))
 
 
 def read_token_count(body: CountTokensRequest, model: str) -> ChatRequest:

@@ -15,7 +15,7 @@ from gemgate.dialects.gemini.answer import envelope
 from gemgate.dialects.gemini.predict import PredictImage
 from gemgate.dialects.gemini.request import Wishes
 from gemgate.dialects.openai import error_code
-from gemgate.dialects.wire import decode_base64
+from gemgate.dialects.wire import inline_file
 from gemgate.errors import BadRequest, ModelNotFound, NotFound, Refused
 from gemgate.files import Inline
 from gemgate.media import Aspect, MadeMedia, MediaCall, VideoRequest
@@ -103,7 +103,7 @@ def _images(image: PredictImage | None) -> tuple[Inline, ...]:
     where = "instances[0].image.bytesBase64Encoded"
     if image.bytes_base64_encoded is None:
         raise BadRequest(f"{where} is missing", f"缺少 {where}", param=where)
-    return (Inline(decode_base64(image.bytes_base64_encoded, where), image.mime_type.lower()),)
+    return (inline_file(image.bytes_base64_encoded, where, image.mime_type),)
 
 
 def write_operation(video: MadeMedia, name: str, files: str, language: str) -> dict[str, Any]:
@@ -152,5 +152,6 @@ def video_of(name: str) -> str:
             f"{name[:80]} is no generated file: only those can be downloaded",
             f"{name[:80]} 不是生成的文件，只有生成的文件可以下载",
             param="file",
+            code="file_not_downloadable",
         )
     return PREFIX + name.removeprefix(PREFIX).removeprefix(bare)

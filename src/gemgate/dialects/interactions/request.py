@@ -100,6 +100,9 @@ class _Wanted:
     ignored: tuple[str, ...]
 
 
+_LEVEL = "generation_config.thinking_level"
+
+
 def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> ChatRequest:
     """The words of an interaction; BadRequest for what cannot be passed on."""
     researches = research.is_agent(body.agent)
@@ -126,6 +129,7 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
         tool_choice=_tool_choice(config.tool_choice, tools),
         response_format=wanted.text,
         thinking=thinking_of(config.thinking_level),
+        thinking_field=_LEVEL,
         include_thoughts=(config.thinking_summaries or "none").lower() == "auto",
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         images=wanted.images,
@@ -173,7 +177,7 @@ def _system(text: str | None) -> tuple[Message, ...]:
 
 
 def _ignored(config: GenerationConfig) -> tuple[str, ...]:
-    level = unknown_effort(config.thinking_level, "generation_config.thinking_level")
+    level = unknown_effort(config.thinking_level, _LEVEL)
     return (
         *ignored(config, "temperature", "top_p", "seed", "max_output_tokens", prefix="generation_config."),
         *level,

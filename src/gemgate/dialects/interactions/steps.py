@@ -13,9 +13,9 @@ from typing import Any
 from gemgate.chat import File, Image, Message, Part, Text, Thought, ToolCall, ToolResult
 from gemgate.dialects import history
 from gemgate.dialects.gemini.contents import source_of_uri
-from gemgate.dialects.wire import decode_base64, is_image, source_of_url
+from gemgate.dialects.wire import inline_file, is_image, source_of_url
 from gemgate.errors import BadRequest
-from gemgate.files import Inline, Source
+from gemgate.files import Source
 
 _MEDIA = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "document": "application/pdf"}
 """Contents that are files, and what they are where nothing says it."""
@@ -188,7 +188,7 @@ def _source(kind: str, content: Mapping[str, Any], where: str) -> Source:
             source = source_of_url(data, f"{where}.data", name=name)
             return replace(source, mime=mime or source.mime)
         case {"data": str(data)} if data:
-            return Inline(decode_base64(data, f"{where}.data"), mime or _MEDIA[kind], name)
+            return inline_file(data, f"{where}.data", mime or _MEDIA[kind], name)
         case {"uri": str(uri)} if uri:
             return source_of_uri(uri, f"{where}.uri", mime, name)
         case _:

@@ -98,6 +98,7 @@ class ResponsesRequest(TokenCountRequest):
         return filled(value)
 
 
+_EFFORT = "reasoning.effort"
 _NOT_HONOURED = ("temperature", "top_p", "top_logprobs", "max_output_tokens", "max_tool_calls")
 
 
@@ -162,6 +163,7 @@ def read_token_count(
         tool_choice=choice,
         response_format=_format(body.text),
         thinking=thinking_of(reasoning.effort),
+        thinking_field=_EFFORT,
         include_thoughts=bool(reasoning.summary or reasoning.generate_summary),
         images=_images(body.tools or ()) if wants_image else None,
         demands_image=wants_image,
@@ -267,7 +269,7 @@ def _ignored(body: TokenCountRequest, box: Toolbox, *, wants_image: bool) -> tup
     names = ["text.verbosity"] if body.text is not None and body.text.verbosity else []
     names += ignored(body.text, prefix="text.") if body.text is not None else ()
     names += ignored(body.reasoning, prefix="reasoning.") if body.reasoning is not None else ()
-    names += unknown_effort(body.reasoning.effort, "reasoning.effort") if body.reasoning is not None else ()
+    names += unknown_effort(body.reasoning.effort, _EFFORT) if body.reasoning is not None else ()
     if wants_image:
         tool = {name: value for name, value in _painter(body.tools or ())[1].items() if name != "type"}
         names += [f"tools.image_generation.{name}" for name in left_over(read(Painting, tool))]

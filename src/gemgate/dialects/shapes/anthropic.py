@@ -103,3 +103,29 @@ class AnthropicModels(TypedDict):
     has_more: bool
     first_id: str | None
     last_id: str | None
+
+
+class AnthropicFile(TypedDict):
+    type: Literal["file"]
+    id: str
+    filename: str
+    mime_type: str
+    size_bytes: int
+    created_at: DateTime
+    expires_at: DateTime | None
+    downloadable: Literal[True]
+
+
+class AnthropicFiles(TypedDict):
+    """next_page: the `page` to ask for next, where SDK 2 turns pages; first_id, last_id: for those before it."""
+
+    data: list[AnthropicFile]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+    next_page: str | None
+
+
+class DeletedAnthropicFile(TypedDict):
+    type: Literal["file_deleted"]
+    id: str

@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Update, and_, delete, func, insert, or_, s
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
-from gemgate.accounts import Capability, Cookies, GoogleAccount, Kind, Known, MeasuredWalls, State
-from gemgate.errors import AccountError, GatewayError, NotFound
+from gemgate.accounts import Capability, Cookies, GoogleAccount, Kind, Known, MeasuredWalls, State, account_not_found
+from gemgate.errors import AccountError, GatewayError
 from gemgate.lazy_import import later
 from gemgate.policy.session_end import INFERRED, SHOWN
 from gemgate.ports.accounts import AccountSetup, AuditLine, Origin, SessionRecord, StoredAccount, StoredCircuit
@@ -69,7 +69,7 @@ class SqlAccountStore:
             mine = select(account_circuit).where(account_circuit.c.account == name)
             found = (await connection.execute(mine)).all()
         if row is None:
-            raise _unknown(name)
+            raise account_not_found(name)
         return await self._kept(row, found)
 
     async def _kept(self, row: Mapping[Any, Any], circuits: Iterable[Any]) -> StoredAccount:
@@ -152,7 +152,7 @@ class SqlAccountStore:
             paired = and_(client_key.c.account == name, client_key.c.revoked_at == 0)
             await connection.execute(update(client_key).where(paired).values(revoked_at=epoch_now()))
         if not gone.rowcount:
-            raise _unknown(name)
+            raise account_not_found(name)
 
     async def pause(self, name: str, paused: bool) -> None:
         await self._change(account.c.name == name, name, paused=paused)
@@ -373,7 +373,7 @@ class SqlAccountStore:
     async def _change(self, where: ColumnElement[bool], name: str, **values: Any) -> None:
         async with self._database.writing() as connection:
             if not (await connection.execute(update(account).where(where).values(**values))).rowcount:
-                raise _unknown(name)
+                raise account_not_found(name)
 
     def _insert(self, table: Any) -> Any:
         """INSERT with ON CONFLICT, which both databases spell alike and SQLAlchemy keeps apart."""
@@ -412,7 +412,7 @@ def _shown(name: str, ended_by: str) -> Update:
 async def _must_exist(connection: AsyncConnection, name: str) -> None:
     found = await connection.scalar(select(func.count()).where(account.c.name == name))
     if not found:
-        raise _unknown(name)
+        raise account_not_found(name)
 
 
 def _columns(circuit: StoredCircuit) -> dict[str, Any]:
@@ -430,7 +430,3 @@ def _circuit(row: Any) -> StoredCircuit:
 
 def _life(row: Any) -> SessionRecord:
     return SessionRecord(row.account, row.began_at, row.renewed_at, row.ended_at, row.died, row.arm, row.ended_by)
-
-
-def _unknown(name: str) -> NotFound:
-    return NotFound(f"There is no account {name}", f"没有名为 {name} 的账号", code="account_not_found")

@@ -177,7 +177,12 @@ class SqlJobStore:
                 place = owned(select(batch.c.created_at, batch.c.id).where(batch.c.id == after), tenant)
                 row = (await connection.execute(place)).one_or_none()
                 if row is None:
-                    raise NotFound(f"There is no job {after[:100]}", f"任务 {after[:100]} 不存在", param="after")
+                    raise NotFound(
+                        f"There is no job {after[:100]}",
+                        f"任务 {after[:100]} 不存在",
+                        param="after",
+                        code="job_not_found",
+                    )
                 at = tuple_(literal(row.created_at), literal(row.id))
                 page = page.where(tuple_(*age) > at if oldest_first else tuple_(*age) < at)
             rows = [batch_of(row) for row in await connection.execute(page)]

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from gemgate.caller import NO_BUDGET, Budget
-from gemgate.errors import GatewayError, NotFound, StorageDown
+from gemgate.errors import GatewayError, NotFound, StorageDown, said
 from gemgate.ports.keys import ClientKey, KeyStore, PageSession
 from gemgate.ports.runtime import Clock
 
@@ -142,7 +142,7 @@ class KeyCache:
     async def set_budget(self, key_id: str, budget: Budget) -> ClientKey:
         """From now on the key's calls are counted against it; NotFound."""
         if not await self._store.set_budget(key_id, budget):
-            raise NotFound(f"There is no key {key_id[:40]} to change", f"没有可修改的密钥 {key_id[:40]}")
+            raise _no_key(key_id)
         await self.refresh()
         return next(one for one in self._keys if one.id == key_id)
 
@@ -150,7 +150,7 @@ class KeyCache:
         """From now on it opens nothing; NotFound."""
         key = next((one for one in self._keys if one.id == key_id), None)
         if key is None or not await self._store.revoke_key(key_id, self._clock.now()):
-            raise NotFound(f"There is no key {key_id[:40]} to revoke", f"没有可吊销的密钥 {key_id[:40]}")
+            raise _no_key(key_id)
         await self.refresh()
         return key
 
@@ -194,3 +194,9 @@ def csrf_token(session_token: str) -> str:
     does not do.
     """
     return hmac.new(session_token.encode(), b"gemgate csrf", hashlib.sha256).hexdigest()[:32]
+
+
+def _no_key(key_id: str) -> NotFound:
+    return NotFound(
+        f"There is no key {said(key_id)}", f"密钥 {said(key_id)} 不存在", param="key_id", code="key_not_found"
+    )

@@ -91,6 +91,7 @@ def _not_ours() -> NotFound:
     return NotFound(
         "That is no image of this gateway that you may see: send others as a data: URL",
         "这不是本网关中您可访问的图像：其他图像请以 data: URL 发送",
+        code="image_not_found",
     )
 
 

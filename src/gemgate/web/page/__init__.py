@@ -48,7 +48,9 @@ async def file(context: RequestContext) -> Response:
     wanted = context.request.path_params
     asset = assets.files.get(wanted["name"])
     if asset is None or wanted["version"] != assets.version:
-        raise NotFound("There is no such file of the page; reload it", "页面文件不存在，请刷新页面")
+        raise NotFound(
+            "There is no such file of the page; reload it", "页面文件不存在，请刷新页面", code="page_file_not_found"
+        )
     headers = {"cache-control": FOREVER, "vary": "accept-encoding", "x-content-type-options": "nosniff"}
     return _answer(context.request, asset, headers)
 

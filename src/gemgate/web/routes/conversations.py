@@ -71,5 +71,9 @@ async def _owned(context: NodeContext) -> Conversation:
     conversation_id = context.request.path_params["conversation_id"]
     found = await context.service.gateway.conversations.store.get(context.caller.tenant, conversation_id)
     if found is None:
-        raise NotFound(f"There is no conversation {conversation_id[:100]}", f"会话 {conversation_id[:100]} 不存在")
+        raise NotFound(
+            f"There is no conversation {conversation_id[:100]}",
+            f"会话 {conversation_id[:100]} 不存在",
+            code="conversation_not_found",
+        )
     return found

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gemgate.dialects import gemini, wire
 from gemgate.digits import whole
 from gemgate.errors import BadRequest
-from gemgate.files import Inline
+from gemgate.files import Inline, StoredFile
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -104,16 +104,21 @@ async def list_files(context: NodeContext) -> Response:
 
 async def get_file(context: NodeContext) -> Response:
     """One file as Google shows it"""
-    file = await owned(context, gemini.file_id(context.request.path_params["file_id"]), context.caller.tenant)
+    file = await _owned(context)
     base, version = _base(context)
     return json_response(gemini.write_file(file, base, version))
 
 
 async def delete_file(context: NodeContext) -> Response:
     """Forget one file"""
-    file = await owned(context, gemini.file_id(context.request.path_params["file_id"]), context.caller.tenant)
+    file = await _owned(context)
     await context.service.files.delete(file)
     return json_response({})
+
+
+async def _owned(context: NodeContext) -> StoredFile:
+    name = context.request.path_params["file_id"]
+    return await owned(context, gemini.file_id(name), context.caller.tenant, asked=gemini.written_name(name))
 
 
 def _base(context: NodeContext) -> tuple[str, str]:

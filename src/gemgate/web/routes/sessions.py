@@ -145,7 +145,9 @@ async def revoke(context: RequestContext) -> Response:
     keybook = context.access.keybook
     session_id = context.request.path_params["session_id"]
     if session_id not in {one.id for one in keybook.sessions}:
-        raise NotFound(f"There is no session {session_id[:40]}", f"会话 {session_id[:40]} 不存在")
+        raise NotFound(
+            f"There is no session {session_id[:40]}", f"会话 {session_id[:40]} 不存在", code="session_not_found"
+        )
     await keybook.end_session(session_id)
     return json_response({"id": session_id, "ended": True})
 
