@@ -126,10 +126,12 @@ class _Server(Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM has done its work when the server has ended: raised once more, it would kill us before we tidy up."""
+        """SIGTERM has done its work when the server has ended: raised once more, it would kill us before we tidy up; so
+        would Ctrl-C as often as it was pressed.
+        """
         with super().capture_signals():
             yield
-            self._captured_signals[:] = [one for one in self._captured_signals if one != signal.SIGTERM]
+            self._captured_signals[:] = {*self._captured_signals} - {signal.SIGTERM}
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self.leaving is not None:
