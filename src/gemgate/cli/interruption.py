@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,8 @@ class Interruption:
         except (asyncio.CancelledError, GatewayError, typer.Exit, typer.Abort):
             if not self._times:
                 raise
+        finally:
+            logging.disable(logging.NOTSET)
         if self._times:
             raise typer.Exit(INTERRUPTED)
 
@@ -75,6 +78,8 @@ class Interruption:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._times += 1
+        if self._times == PATIENT:
+            logging.disable()  # what is cut off while it closes is no error
         if self._work is not None and not self._work.done() and self._times <= PATIENT:
             self._work.cancel()
             self._work.get_loop().call_soon_threadsafe(lambda: None)  # it may be waiting for its sockets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -115,6 +116,8 @@ class _Server(Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
+        if self.force_exit:
+            logging.disable()  # as a second Ctrl-C does elsewhere (`cli.interruption`)
         self._signalled.set()
 
     async def main_loop(self) -> None:
