@@ -143,7 +143,7 @@ COMMANDS = LocalText(
     "| 1 | it failed, or a part of it did |\n"
     "| 2 | what was typed, named or set is wrong |\n"
     "| 3 | nothing goes on without a person ([batches](batches.md)) |\n"
-    "| 130 | ended by Ctrl-C |\n",
+    "| 130 | ended by Ctrl-C: what is under way is tidied up first, and Ctrl-C a third time does not wait for that |\n",
     "# 命令\n\n"
     "每个命令及其参数与选项，内容与其 `--help`（`-h`）相同。各命令的用途一览以及使用哪个网关：[速查](quick-reference.zh.md)。"
     "没有输入某个选项时，采用其环境变量的值；其他可设置的内容：[设置](settings.zh.md)。\n\n"
@@ -152,7 +152,7 @@ COMMANDS = LocalText(
     "| 1 | 全部或部分失败 |\n"
     "| 2 | 输入的、指定的或设置的内容有误 |\n"
     "| 3 | 没有人工处理便无法继续（[批量任务](batches.zh.md)） |\n"
-    "| 130 | 由 Ctrl-C 结束 |\n",
+    "| 130 | 由 Ctrl-C 结束：正在进行的工作先收尾，第三次按下则不再等待 |\n",
 )
 API = LocalText(
     "# API\n\n"

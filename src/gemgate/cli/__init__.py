@@ -250,14 +250,11 @@ for _name, (_, _summary) in COMMANDS.items():
 
 
 def _complete() -> NoReturn:
-    """Answer the shell's Tab key, which is pressed again and left: no traceback then."""
+    """Answer the shell's Tab key."""
     from typer._completion_classes import completion_init
 
     completion_init()
-    try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    app()
     sys.exit(0)
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from gemgate.accounts import Cookies
 from gemgate.cli.account_backend import AccountBackend, Facts
 from gemgate.cli.console import err, out
+from gemgate.cli.interruption import interruptible
 from gemgate.cli.terminal import fail, language, reason, say
 from gemgate.cookies.spec import BROWSERS
 from gemgate.dialects import cookie_text
@@ -76,13 +77,19 @@ def read_cookies(place: Path | None) -> Cookies:
             ),
             highlight=False,
         )
-        psid = Prompt.ask("__Secure-1PSID", console=err, password=True)
+        psid = _asked("__Secure-1PSID")
         if any(mark in psid for mark in "={["):
             return cookie_text.read(psid)  # a whole header or a browser extension's export
-        psidts = Prompt.ask("__Secure-1PSIDTS", console=err, password=True)
+        psidts = _asked("__Secure-1PSIDTS")
         return Cookies(psid.strip(), psidts.strip())
     except (OSError, UnicodeDecodeError) as error:
         why = reason(error)
         fail(say(f"{place} cannot be read: {why}", f"无法读取 {place}：{why}"), 2)
     except BadRequest as error:
         fail(error.text(language()), 2)
+
+
+def _asked(name: str) -> str:
+    """What is typed after this name, which is not shown; Ctrl-C has the terminal show again what is typed."""
+    with interruptible():
+        return Prompt.ask(name, console=err, password=True)

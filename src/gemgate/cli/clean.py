@@ -19,6 +19,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from gemgate.cli.console import err, marked, out, progress
+from gemgate.cli.interruption import interruptible
 from gemgate.cli.terminal import JsonOption, fail, language, reason, say, write_json
 from gemgate.errors import NO_TEXT, ClientError, LocalText
 from gemgate.frozen import frozen
@@ -91,7 +92,8 @@ def clean_files(
     found, skipped = _images(files, beside=output is None)
     pairs = _targets(found, output)
     job = _Job(known, check=check, copies=output is not None)
-    rows = list(_with_progress(pairs, job, quiet=as_json))
+    with interruptible():
+        rows = list(_with_progress(pairs, job, quiet=as_json))
     if as_json:
         write_json([asdict(row) for row in rows], indent=None)
     else:

@@ -19,6 +19,7 @@ from gemgate.cli.account_backend import opened
 from gemgate.cli.account_choice import read_cookies
 from gemgate.cli.chat import signed_in, streamed
 from gemgate.cli.console import err, marked, out
+from gemgate.cli.interruption import interruptible
 from gemgate.cli.settings_file import Answers
 from gemgate.cli.simulated import simulated
 from gemgate.cli.terminal import fail, language, load_settings, reason, run, say
@@ -64,7 +65,8 @@ def init(
 
 def _answered() -> Answers:
     try:
-        return _asked()
+        with interruptible():
+            return _asked()
     except EOFError:
         fail(say("nobody answers here; --yes takes the defaults", "此处无人回答；--yes 使用默认值"), 2)
 

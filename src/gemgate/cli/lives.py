@@ -21,6 +21,7 @@ from gemgate.cli.terminal import ConfigOption, JsonOption, fail, language, run, 
 from gemgate.cli.words import span
 from gemgate.errors import BadRequest
 from gemgate.policy.session_arm import Arm
+from gemgate.stores.drafts import drafted
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 
@@ -131,7 +132,8 @@ async def _demonstrated(work: Callable[[AccountBackend, list[Entry]], Awaitable[
 def _show(facts: Facts, picture: Path | None, *, as_json: bool) -> None:
     """The curves: as JSON, or as a table with a line for each."""
     if picture is not None:
-        picture.write_text(svg(facts["arms"]), "utf-8")
+        with drafted(picture) as file:
+            file.write(svg(facts["arms"]).encode())
     if as_json:
         write_json(facts)
         return

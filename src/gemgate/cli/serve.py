@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -115,6 +116,8 @@ class _Server(Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
+        if self.force_exit:
+            logging.disable()  # as a second Ctrl-C does elsewhere (`cli.interruption`)
         self._signalled.set()
 
     async def main_loop(self) -> None:
@@ -126,10 +129,12 @@ class _Server(Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM has done its work when the server has ended: raised once more, it would kill us before we tidy up."""
+        """SIGTERM has done its work when the server has ended: raised once more, it would kill us before we tidy up; so
+        would Ctrl-C as often as it was pressed.
+        """
         with super().capture_signals():
             yield
-            self._captured_signals[:] = [one for one in self._captured_signals if one != signal.SIGTERM]
+            self._captured_signals[:] = {*self._captured_signals} - {signal.SIGTERM}
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self.leaving is not None:

@@ -18,6 +18,7 @@ import typer
 
 from gemgate.cli import service_files
 from gemgate.cli.console import err, out
+from gemgate.cli.interruption import INTERRUPTED, interruptible
 from gemgate.cli.service_files import Keeper, Plan, Step
 from gemgate.cli.terminal import fail, language, reason, say, write
 from gemgate.errors import SettingsError
@@ -73,7 +74,7 @@ def install(
     try:
         for step in steps:
             _run(step)
-    except typer.Exit:
+    except (typer.Exit, KeyboardInterrupt):
         if not existed:
             file.unlink()
         raise
@@ -265,7 +266,8 @@ def _show(plan: Plan, steps: tuple[Step, ...]) -> None:
 def _run(step: Step, *, must: bool = True) -> None:
     """Run a command of the system; with `must`, its failure ends ours, in its own words."""
     try:
-        done = subprocess.run(step, capture_output=True, text=True, check=False, timeout=STEP_SECONDS)  # noqa: S603
+        with interruptible():
+            done = subprocess.run(step, capture_output=True, text=True, check=False, timeout=STEP_SECONDS)  # noqa: S603
         wrong = (done.stderr or done.stdout).strip() if done.returncode else ""
         failed = done.returncode != 0
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -287,10 +289,11 @@ def _run(step: Step, *, must: bool = True) -> None:
 def _replace_by(step: Step) -> None:
     """Let a command of the system speak for itself."""
     try:
-        code = subprocess.run(step, check=False).returncode  # noqa: S603 - a command of `service_files`
+        with interruptible():
+            code = subprocess.run(step, check=False).returncode  # noqa: S603 - a command of `service_files`
     except OSError as error:
         fail(f"`{shlex.join(step)}`: {reason(error)}")
     except KeyboardInterrupt:
-        code = 130
+        code = INTERRUPTED
     if code:
         raise typer.Exit(code)

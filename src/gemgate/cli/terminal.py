@@ -19,6 +19,7 @@ import typer
 
 from gemgate import telemetry
 from gemgate.allocator import set_large_blocks_apart
+from gemgate.cli.interruption import Interruption, interruptible
 from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
 from gemgate.errors import BadRequest, GatewayError, NoAccount, NotFound, SettingsError, system_words
 from gemgate.settings.loading import Loaded, load
@@ -135,7 +136,8 @@ def confirmed(question: str) -> None:
     """Ask before something is lost; leaves with 2 where nobody can answer, with 1 when the answer is no."""
     if not sys.stdin.isatty():
         fail(say("nobody answers here; --yes goes on without being asked", "此处无人回答；加 --yes 则不再询问"), 2)
-    typer.confirm(plain(question), abort=True, err=True)
+    with interruptible():
+        typer.confirm(plain(question), abort=True, err=True)
 
 
 async def asked(question: Callable[[], T]) -> T:
@@ -202,16 +204,15 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     ends with 3.
     """
     set_large_blocks_apart()
+    interruption = Interruption()
     try:
-        with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
-            return runner.run(work)
+        with interruption.heard(), asyncio.Runner(loop_factory=_quickest_loop()) as runner:
+            return runner.run(interruption.cancels(work))
     except (SettingsError, BadRequest, NotFound) as error:
         fail(error.text(language()), 2, kind=error.code)
     except GatewayError as error:
         waits = isinstance(error, NoAccount) and error.needs_person
         fail(error.text(language()), NEEDS_PERSON if waits else 1, kind=error.code)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def _quickest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
