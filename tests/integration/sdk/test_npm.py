@@ -84,7 +84,7 @@ async def test_openai(sim: Simulator, tmp_path: Path, npm: Path) -> None:
         ["AuthenticationError", 401, "invalid_api_key", True],
         ["BadRequestError", 400, None, True],
         ["InternalServerError", 502, "upstream_error", True],
-        ["NotFoundError", 404, None, True],
+        ["NotFoundError", 404, "file_not_found", True],
     ]
 
 
