@@ -197,6 +197,25 @@ async def test_a_task_that_waits_is_not_claimed_before_its_time_and_its_tries_ar
     assert await tally(store) == TaskCounts(running=1)
 
 
+async def test_a_run_that_lost_its_task_says_where_its_answer_is_until_another_has_it(
+    store: SqlJobStore, database: Database
+) -> None:
+    """It was halted for longer than its lease, while Google named the chat."""
+    await submitted(store, 1)
+    first = await claimed(store, "halted")
+    assert await store.note(first, Checkpoint("alice", "id"))
+    await later(database, LEASE + 1)
+    assert await store.expire() == 1
+    assert not await store.note(first, Checkpoint("bob", "id"))
+    assert not await store.note(first, Checkpoint("alice", "id", "c_1"))
+    second = await claimed(store, "heir")
+    assert second.task.checkpoint == Checkpoint("alice", "id", "c_1")
+    assert not await store.note(first, Checkpoint("alice", "id", "c_2"))
+    assert await store.settle(second, waits())
+    (task,) = await store.tasks("batch_00000001")
+    assert task.checkpoint.cid != "c_2"
+
+
 async def test_a_lease_that_ran_out_is_taken_back_and_the_first_run_changes_nothing_any_more(
     store: SqlJobStore, database: Database
 ) -> None:

@@ -202,6 +202,10 @@ class MemoryJobs:
 
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
         if (one := self.held(claim)) is None:
+            if checkpoint.cid and (row := self.batches.get(claim.batch.id)):
+                one = row.tasks[claim.task.seq]
+                if one.task.attempt == claim.task.attempt and one.task.status == "queued":
+                    one.task = replace(one.task, checkpoint=checkpoint)
             return False
         one.task = replace(one.task, checkpoint=checkpoint)
         row = self.batches[claim.batch.id]

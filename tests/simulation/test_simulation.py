@@ -76,3 +76,9 @@ def test_who_spins_while_no_time_passes_is_named() -> None:
 def test_the_end_of_a_fault_is_met_whatever_its_sum() -> None:
     """Its process was halted until 63.123 s, and the clock stood a billionth before that for ever."""
     assert not simulate(55367).wrong
+
+
+@pytest.mark.parametrize("seed", [63579, 62928])
+def test_a_process_that_was_halted_while_google_named_a_chat_does_not_ask_twice(seed: int) -> None:
+    """It noted nothing of what it heard as it woke, for its lease was over; of the other seed another had the task."""
+    assert not simulate(seed).wrong

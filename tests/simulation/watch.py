@@ -160,7 +160,7 @@ class Watch:
             return False
         node = self._node(old)
         until = told + NOTED_WITHIN
-        if node.died_at < until or any(one.at < until for one in self._later(old, taken)):
+        if node.died_at < until or any(one.at < until for one in (*self._later(old, taken), taken)):
             return False
         faults = (f for f in self.world.faults if f.target == node.door.number and f.kind != "google")
         return not any(f.at < until and f.at + f.seconds > told and f.kind not in ("kill", "leave") for f in faults)

@@ -6,7 +6,9 @@ before its prompt would leave.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 
 from gemgate.batches import Checkpoint, Claim
@@ -53,9 +55,15 @@ class TaskJournal:
         checkpoint = replace(checkpoint, part=self._part)
         if self.only_read and not checkpoint.cid:
             raise NotToBeSentAgain
+        noting = asyncio.ensure_future(self._store.note(self._claim, checkpoint))
         try:
-            if not await self._store.note(self._claim, checkpoint):
+            if not await (asyncio.shield(noting) if checkpoint.cid else noting):
                 raise LeaseLost
+        except asyncio.CancelledError:
+            if checkpoint.cid:  # a run that is stopped still says where its answer is
+                with suppress(StorageDown):
+                    await noting
+            raise
         except StorageDown:
             if not checkpoint.cid:
                 raise JournalUnavailable from None

@@ -111,7 +111,8 @@ class JobStore(Protocol):
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
         """Write down what the run leaves behind; False when it lost the task and must not go on.
 
-        Without a `cid` its prompt leaves next: the batch counts it in `sent`.
+        Without a `cid` its prompt leaves next: the batch counts it in `sent`. One with a `cid` is kept of a run that
+        lost its task, too, until another one has it: that reads the answer instead of asking for it again.
         """
         ...
 

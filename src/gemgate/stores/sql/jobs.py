@@ -79,6 +79,7 @@ from gemgate.stores.sql.job_statements import (
     held_by,
     locked,
     moved,
+    newest,
     of_run,
     owned,
     ready,
@@ -300,13 +301,14 @@ class SqlJobStore:
         return {row.id: LeaseStatus(row.attempt, row.batch in lost) for row in held}
 
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
-        change = of_run(update(task), claim).values(trail_columns(checkpoint))
-        held = exists().where(held_by(claim))
-        sent = update(batch).where(batch.c.id == claim.batch.id, held).values(sent=batch.c.sent + 1)
+        held = held_by(claim)
+        sent = update(batch).where(batch.c.id == claim.batch.id, exists().where(held)).values(sent=batch.c.sent + 1)
+        fence = newest(claim) if checkpoint.cid else held
         async with self._database.writing() as connection:
             if not checkpoint.cid:
                 await connection.execute(sent)
-            return (await connection.execute(change)).rowcount == 1
+            await connection.execute(update(task).where(fence).values(trail_columns(checkpoint)))
+            return (await connection.execute(select(task.c.id).where(held))).scalar_one_or_none() is not None
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
         async with self._database.writing() as connection:
