@@ -1,7 +1,7 @@
 """The journal of one run of a task: what it leaves at Google is written down before anything depends on it.
 
 Every note is fenced. A run that has lost its task (it was stopped too long, and another took over) learns it right
-before its prompt would leave.
+before its prompt would leave; where its answer is, it may say until another one has the task.
 """
 
 from __future__ import annotations

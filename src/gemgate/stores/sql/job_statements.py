@@ -71,13 +71,9 @@ def held_by(claim: Claim) -> ColumnElement[bool]:
     )
 
 
-def newest(claim: Claim) -> ColumnElement[bool]:
-    """Whether no other run has had the task since, though this one may have lost it (it was halted)."""
-    return and_(
-        task.c.id == claim.task.id,
-        task.c.status.in_(("running", "queued")),
-        task.c.attempt == claim.task.attempt,
-    )
+def given_back_by(claim: Claim) -> ColumnElement[bool]:
+    """Whether the task waits since the run lost it, and no other one has had it."""
+    return and_(task.c.id == claim.task.id, task.c.status == "queued", task.c.attempt == claim.task.attempt)
 
 
 def of_run(statement: Update, claim: Claim) -> Update:

@@ -76,10 +76,10 @@ from gemgate.stores.sql.job_statements import (
     CHANNEL,
     GIVEN_UP,
     OPEN,
+    given_back_by,
     held_by,
     locked,
     moved,
-    newest,
     of_run,
     owned,
     ready,
@@ -301,14 +301,16 @@ class SqlJobStore:
         return {row.id: LeaseStatus(row.attempt, row.batch in lost) for row in held}
 
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
-        held = held_by(claim)
-        sent = update(batch).where(batch.c.id == claim.batch.id, exists().where(held)).values(sent=batch.c.sent + 1)
-        fence = newest(claim) if checkpoint.cid else held
+        trail = trail_columns(checkpoint)
+        held = exists().where(held_by(claim))
+        sent = update(batch).where(batch.c.id == claim.batch.id, held).values(sent=batch.c.sent + 1)
         async with self._database.writing() as connection:
             if not checkpoint.cid:
                 await connection.execute(sent)
-            await connection.execute(update(task).where(fence).values(trail_columns(checkpoint)))
-            return (await connection.execute(select(task.c.id).where(held))).scalar_one_or_none() is not None
+            noted = (await connection.execute(of_run(update(task), claim).values(trail))).rowcount == 1
+            if checkpoint.cid and not noted:
+                await connection.execute(update(task).where(given_back_by(claim)).values(trail))
+            return noted
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
         async with self._database.writing() as connection:
